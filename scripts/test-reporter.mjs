@@ -3,11 +3,16 @@ import { inspect } from "node:util";
 
 /** @typedef {{ kind: "pass" | "fail" | "skip", name: string, reason?: string, error?: string }} Outcome */
 
-/** @param {any} error */
+/**
+ * The error as a person wants it: the message with its diff, the frames of our code, the cause; not the runner's own.
+ * @param {any} error
+ */
 function explain(error) {
   const cause = error?.code === "ERR_TEST_FAILURE" && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof Error) return inspect(cause, { depth: 4, maxStringLength: 4000, maxArrayLength: 40 });
-  return typeof cause === "string" ? cause : inspect(cause, { depth: 4, maxStringLength: 4000 });
+  if (typeof cause === "string") return cause;
+  const plain = cause?.code === "ERR_ASSERTION" && typeof cause.stack === "string";
+  const text = plain ? cause.stack : inspect(cause, { depth: 4, maxStringLength: 4000, maxArrayLength: 40 });
+  return text.replaceAll(/\n\s+at [^\n]*\bnode:(?:internal|async_hooks)\b[^\n{]*/g, "");
 }
 
 /** @param {AsyncIterable<{ type: string, data: any }>} events */
