@@ -15,6 +15,24 @@ const concurrency = 2;
 const fileDeadline = Number(process.env.TEST_FILE_DEADLINE_MS ?? 240_000);
 const reporter = new URL("./test-reporter.mjs", import.meta.url).href;
 
+/** The process groups of the files that run now: an interrupted run must not leave them behind. */
+const running = new Set();
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
+  process.once(signal, () => {
+    for (const pid of running) end(pid);
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  });
+}
+
+/** @param {number} pid the leader of a process group, ended with all of it */
+function end(pid) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
+  }
+}
+
 /**
  * The test files of the source tree whose path contains one of the patterns (all when there is none), sorted.
  * @param {readonly string[]} [patterns]
@@ -45,11 +63,12 @@ async function runFile(node, file, scratch) {
   const { ending, output } = await new Promise((resolve) => {
     // Its own process group, so that the deadline also ends what the file itself has spawned.
     const child = spawn(node, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    running.add(child.pid);
     let output = "";
     let late = false;
     const deadline = setTimeout(() => {
       late = true;
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      if (child.pid !== undefined) end(child.pid);
     }, fileDeadline);
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk) => (output = (output + chunk).slice(-20_000)));
@@ -59,6 +78,7 @@ async function runFile(node, file, scratch) {
     });
     child.on("exit", (code, signal) => {
       clearTimeout(deadline);
+      running.delete(child.pid);
       const ending = late
         ? `did not end within ${fileDeadline} ms`
         : code === 0
@@ -66,8 +86,9 @@ async function runFile(node, file, scratch) {
           : signal
             ? `was ended by ${signal}`
             : `exited with ${code}`;
-      // A grandchild that keeps the pipes open must not keep this run open.
-      setTimeout(() => resolve({ ending, output }), child.stdout.closed && child.stderr.closed ? 0 : 50);
+      // What the file has left behind ends with it, and must not keep the pipes, and so this run, open.
+      if (child.pid !== undefined) end(child.pid);
+      setTimeout(() => resolve({ ending, output }), 20);
     });
   });
   const lines = (await readFile(report, "utf8").catch(() => ""))
@@ -106,8 +127,9 @@ export async function runTests(node, files, options = {}) {
         failures.push({ file, name: outcome.name, error: `skipped in CI: ${outcome.reason}` });
       else skipped++;
     }
-    if (ending !== undefined && failures.length === 0)
-      failures.push({ file, name: `the file ${ending}`, error: output });
+    // A failed test makes the file exit with 1; any other ending is a failure of its own.
+    const explained = ending === "exited with 1" && outcomes.some(({ kind }) => kind === "fail");
+    if (ending !== undefined && !explained) failures.push({ file, name: `the file ${ending}`, error: output });
     else if (outcomes.length === 0) failures.push({ file, name: "the file ran no test", error: output });
     summary.passed += passed;
     summary.skipped += skipped;

@@ -52,7 +52,8 @@ function compile(folder: string, language: "ts" | "js", written: ReadonlyMap<str
   const config = join(folder, `tsconfig.${language}.json`);
   const strict = language === "ts";
   const include = strict ? ["**/*.ts", "**/*.mts"] : ["**/*.js", "**/*.mjs"];
-  const compilerOptions = { ...options, strict, noImplicitAny: strict, verbatimModuleSyntax: strict };
+  const loose = { noImplicitAny: false, exactOptionalPropertyTypes: false };
+  const compilerOptions = { ...options, ...(strict ? {} : loose) };
   writeFileSync(config, JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions, include }));
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   const { stdout, stderr } = spawnSync(process.execPath, [compiler, "-p", config, "--pretty", "false"], {
