@@ -10,7 +10,7 @@ export interface Clock {
   wall(): Millis;
   /** Monotonic milliseconds, with fractions. */
   mono(): Millis;
-  /** Calls back once after at least `delay` ms; delays beyond 2^31 ms are honoured; never keeps the process alive by itself. */
+  /** Calls back once after at least `delay` ms; delays beyond 2^31 ms are honoured; a real timer keeps the process alive until it fired or was cancelled. */
   after(delay: Millis, callback: () => void): Cancel;
   /** Calls back at the end of the current turn of the event loop. */
   soon(callback: () => void): void;

@@ -35,7 +35,7 @@ export interface ClaimRequest {
 export interface Change {
   /** The decision was made from this: version and claim must still be the same. */
   readonly from: TaskRecord;
-  /** The complete next record; null removes it. */
+  /** The complete next record; null removes it. Its `leaseUntil` counts only if it is null or the stored one is: else what was renewed since stays. */
   readonly to: TaskRecord | null;
   /** And the lease must be over by the store's clock. */
   readonly lapsed?: true;

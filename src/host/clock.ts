@@ -19,7 +19,6 @@ function after(delay: Millis, callback: () => void): Cancel {
   const arm = (left: Millis): void => {
     const step = Math.min(Math.max(left, 0), LONGEST);
     timer = setTimeout(() => (left > step ? arm(left - step) : callback()), step);
-    timer.unref();
   };
   arm(delay);
   return () => clearTimeout(timer);

@@ -45,10 +45,7 @@ export const ERROR_CODES = {
     "Change the value at the path that the message names, for example pass a Date as date.toISOString().",
   ),
   INPUT_INVALID: row("The input does not pass the task's validation.", "Fix the fields that the message lists."),
-  INPUT_TOO_LARGE: row(
-    "The input is larger than 1 MiB.",
-    "Store the data elsewhere and pass a reference to it.",
-  ),
+  INPUT_TOO_LARGE: row("The input is larger than 1 MiB.", "Store the data elsewhere and pass a reference to it."),
   RESULT_NOT_JSON: row(
     "The handler returned something that cannot be stored as JSON without loss.",
     "Return plain JSON; the message names the path of the value.",
@@ -72,14 +69,22 @@ export const ERROR_CODES = {
     true,
   ),
   RECORD_GONE: row("The task record is no longer in the store.", "It was removed by retention or by an operator."),
-  ATTEMPT_TIMEOUT: row("The attempt ran over its timeout.", "Raise the task's timeout, or make the handler faster.", true),
+  ATTEMPT_TIMEOUT: row(
+    "The attempt ran over its timeout.",
+    "Raise the task's timeout, or make the handler faster.",
+    true,
+  ),
   LEASE_UNCERTAIN: row(
     "The worker could not renew its lease in time.",
     "Stop touching shared resources; another worker may take over.",
     true,
     "unknown",
   ),
-  LEASE_LOST: row("The task belongs to another worker now.", "Stop: nothing this attempt reports will be accepted.", true),
+  LEASE_LOST: row(
+    "The task belongs to another worker now.",
+    "Stop: nothing this attempt reports will be accepted.",
+    true,
+  ),
   SHUTDOWN: row("The worker is shutting down.", "Stop soon; the task is handed back to the queue.", true),
   ILLEGAL_TRANSITION: row(
     "The record's state does not allow this.",
@@ -91,7 +96,12 @@ export const ERROR_CODES = {
     true,
     "unknown",
   ),
-  STORE_UNAVAILABLE: row("The store cannot be reached.", "Check that it is running and the address is right.", true, "unknown"),
+  STORE_UNAVAILABLE: row(
+    "The store cannot be reached.",
+    "Check that it is running and the address is right.",
+    true,
+    "unknown",
+  ),
   STORE_BUSY: row(
     "The store stayed locked by another process.",
     "Find the process that holds a long transaction on it.",
@@ -105,8 +115,16 @@ export const ERROR_CODES = {
     "Run `sidereal migrate`, or use the version that made it.",
   ),
   STORE_CLOSED: row("The store is not open.", "Call open() first, and nothing after close()."),
-  STORE_FAILED: row("The store refused an operation.", "The message names the operation; the cause is attached.", true, "unknown"),
-  DEPENDENCY_MISSING: row("An optional package is not installed.", "Install it with the command that the message gives."),
+  STORE_FAILED: row(
+    "The store refused an operation.",
+    "The message names the operation; the cause is attached.",
+    true,
+    "unknown",
+  ),
+  DEPENDENCY_MISSING: row(
+    "An optional package is not installed.",
+    "Install it with the command that the message gives.",
+  ),
   WORKER_INVALID: row("The worker cannot run like this.", "Change the setting that the message names."),
   WORKER_STARTED: row("The worker was started twice.", "Create a new Worker for each start."),
   APP_NOT_FOUND: row(

@@ -62,7 +62,13 @@ export const TRANSITIONS: readonly Transition[] = [
   { verb: "released", from: "running", to: "cancelled", who: "owner", when: "a cancel was requested meanwhile" },
   { verb: "lapsed", from: "running", to: "pending", who: "reaper", when: "the lease is over" },
   { verb: "lapsed", from: "running", to: "failed", who: "reaper", when: "the lease is over for the third time" },
-  { verb: "lapsed", from: "running", to: "cancelled", who: "reaper", when: "the lease is over and a cancel was requested" },
+  {
+    verb: "lapsed",
+    from: "running",
+    to: "cancelled",
+    who: "reaper",
+    when: "the lease is over and a cancel was requested",
+  },
   { verb: "lapsed", from: "dispatched", to: "pending", who: "reaper", when: "the dispatch lease is over" },
   { verb: "cancelled", from: "pending", to: "cancelled", who: "operator", when: "at once" },
   { verb: "cancelled", from: "dispatched", to: "cancelled", who: "operator", when: "at once" },
@@ -71,7 +77,13 @@ export const TRANSITIONS: readonly Transition[] = [
   { verb: "expired", from: "pending", to: "cancelled", who: "sweep", when: "its deadline to start has passed" },
   { verb: "revived", from: "failed", to: "pending", who: "operator", when: "on request" },
   { verb: "revived", from: "cancelled", to: "pending", who: "operator", when: "on request" },
-  { verb: "noted", from: "running", to: "running", who: "owner", when: "progress, a log line, or the start of a suspect" },
+  {
+    verb: "noted",
+    from: "running",
+    to: "running",
+    who: "owner",
+    when: "progress, a log line, or the start of a suspect",
+  },
 ];
 
 const TERMINAL = { key: null, ref: null, leaseUntil: null } as const;
@@ -200,9 +212,21 @@ export function leaseEnd(record: Pick<TaskRecord, "policy" | "startedAt">, now: 
   return Math.min(now + lease, record.startedAt + timeout + DEADLINE_GRACE);
 }
 
-export function completed(record: TaskRecord, facts: { readonly now: Millis; readonly result: JsonText | null }): TaskRecord {
+export function completed(
+  record: TaskRecord,
+  facts: { readonly now: Millis; readonly result: JsonText | null },
+): TaskRecord {
   legal("completed", record, "running");
-  return { ...record, ...TERMINAL, state: "completed", version: record.version + 1, result: facts.result, error: null, reason: null, finishedAt: facts.now };
+  return {
+    ...record,
+    ...TERMINAL,
+    state: "completed",
+    version: record.version + 1,
+    result: facts.result,
+    error: null,
+    reason: null,
+    finishedAt: facts.now,
+  };
 }
 
 export interface FailFacts {
@@ -344,5 +368,8 @@ function boundedLog(lines: readonly LogLine[]): readonly LogLine[] {
 
 function legal(verb: Verb, record: TaskRecord, ...from: readonly RecordState[]): void {
   if (from.includes(record.state)) return;
-  throw new SiderealError("ILLEGAL_TRANSITION", `${verb}: task ${record.id} is ${record.state}, not ${from.join(" or ")}`);
+  throw new SiderealError(
+    "ILLEGAL_TRANSITION",
+    `${verb}: task ${record.id} is ${record.state}, not ${from.join(" or ")}`,
+  );
 }

@@ -7,7 +7,7 @@ import type { Millis } from "./record.ts";
 
 export interface StoreInstant {
   readonly now: Millis;
-  /** The process' monotonic clock at that moment. */
+  /** The monotonic clock when `now` began to be the time. */
   readonly mono: Millis;
 }
 
@@ -20,5 +20,7 @@ export interface StoreInstant {
  */
 export function advanced(last: StoreInstant, host: Millis, mono: Millis, mark: Millis = 0): StoreInstant {
   const crept = last.now + Math.max(0, mono - last.mono) / 2;
-  return { now: Math.floor(Math.max(host, crept, mark)), mono };
+  const now = Math.floor(Math.max(host, crept, mark));
+  // The part of a millisecond that does not show yet is kept: lost at every reading, frequent readings would stop the clock.
+  return { now, mono: mono - Math.max(0, crept - now) * 2 };
 }

@@ -33,8 +33,9 @@ class MemoryBackend implements contract.QueueBackend {
   readonly #expiring = new Set<string>();
   readonly #holds = new Map<string, contract.Hold>();
   readonly #listeners = new Set<(hint: Hint) => void>();
-  readonly #ready = new ReadyIndex((id) => this.#records.get(id));
+  /** When each record came in: first in, first out among equals. */
   readonly #places = new Map<string, number>();
+  readonly #ready = new ReadyIndex((id, place) => (this.#places.get(id) === place ? this.#records.get(id) : undefined));
   #inserted = 0;
   #last: StoreInstant = { now: 0, mono: 0 };
   #open = false;
@@ -99,8 +100,8 @@ class MemoryBackend implements contract.QueueBackend {
         this.#drop(current);
         return true;
       }
-      // The lease is not part of a decision: a renewal since then stays.
-      this.#put(to.leaseUntil === null ? to : { ...to, leaseUntil: current.leaseUntil });
+      // The lease is not part of a decision: what was renewed since then stays.
+      this.#put(to.leaseUntil === null ? to : { ...to, leaseUntil: current.leaseUntil ?? to.leaseUntil });
       if (isTerminal(to)) outcomes.push(to.id);
       ready ||= to.state === "pending" && to.readyAt <= now;
       cancel ||= to.state === "running" && to.cancelRequestedAt !== null;
@@ -130,13 +131,29 @@ class MemoryBackend implements contract.QueueBackend {
       case "id":
         return query.ids.map((id) => this.#records.get(id)).filter((record) => record !== undefined);
       case "key":
-        return page([this.#records.get(this.#keys.get(query.key) ?? "")].filter((r) => r !== undefined), null, 1);
+        return page(
+          [this.#records.get(this.#keys.get(query.key) ?? "")].filter((r) => r !== undefined),
+          null,
+          1,
+        );
       case "lapsed":
-        return page([...this.#owned.values()].filter((r) => (r.leaseUntil ?? now) < now), query.after, query.limit);
+        return page(
+          [...this.#owned.values()].filter((r) => (r.leaseUntil ?? now) < now),
+          query.after,
+          query.limit,
+        );
       case "expired":
-        return page(this.#all(this.#expiring).filter((r) => isExpired(r, now)), query.after, query.limit);
+        return page(
+          this.#all(this.#expiring).filter((r) => isExpired(r, now)),
+          query.after,
+          query.limit,
+        );
       case "cancelling":
-        return page([...this.#owned.values()].filter((r) => r.cancelRequestedAt !== null), query.after, query.limit);
+        return page(
+          [...this.#owned.values()].filter((r) => r.cancelRequestedAt !== null),
+          query.after,
+          query.limit,
+        );
       case "next": {
         const next = this.#ready.next(query.queues, now);
         return next === undefined ? [] : [next];
@@ -191,8 +208,9 @@ class MemoryBackend implements contract.QueueBackend {
   }
 
   async release(name: string, holder: string): Promise<boolean> {
+    const now = this.#now();
     const current = this.#holds.get(name);
-    if (current?.holder !== holder || isOver(current, this.#now())) return false;
+    if (current?.holder !== holder || isOver(current, now)) return false;
     return this.#holds.delete(name);
   }
 

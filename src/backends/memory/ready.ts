@@ -22,9 +22,10 @@ const before = (a: Entry, b: Entry): boolean => a.readyAt < b.readyAt || (a.read
 /** Pending records in claim order. An entry whose record has moved on is dropped when it comes up. */
 export class ReadyIndex {
   readonly #groups = new Map<string, Group>();
-  readonly #current: (id: string) => TaskRecord | undefined;
+  readonly #current: (id: string, seq: number) => TaskRecord | undefined;
 
-  constructor(current: (id: string) => TaskRecord | undefined) {
+  /** @param current - The record of that id, provided that it is still the one that came in at this place. */
+  constructor(current: (id: string, seq: number) => TaskRecord | undefined) {
     this.#current = current;
   }
 
@@ -67,7 +68,7 @@ export class ReadyIndex {
         if (entry === group.heap[0] && entry.readyAt > now) break;
       }
     }
-    return next && this.#current(next.id);
+    return next && this.#current(next.id, next.seq);
   }
 
   #first(groups: readonly Group[], left: ReadonlyMap<string, number>, now: Millis): Group | undefined {
@@ -92,7 +93,7 @@ export class ReadyIndex {
   }
 
   #live(entry: Entry): TaskRecord | undefined {
-    const record = this.#current(entry.id);
+    const record = this.#current(entry.id, entry.seq);
     return record?.version === entry.version && record.state === "pending" ? record : undefined;
   }
 }

@@ -1,0 +1,152 @@
+/** The context that a handler is given. Made once per attempt, so what is rarely used is made when it is asked for. */
+import { type Duration, parseDuration, quoted } from "../model/duration.ts";
+import { SiderealError } from "../model/errors.ts";
+import type { Json } from "../model/json.ts";
+import type { Note } from "../model/lifecycle.ts";
+import type { Millis, TaskProgress, TaskRecord } from "../model/record.ts";
+import { clean } from "./failure.ts";
+import type { Parts } from "./parts.ts";
+import type { QueueService, TaskContext } from "./vocabulary.ts";
+
+const LINE = 8_192;
+const MESSAGE = 1_000;
+const DETAIL = 256;
+
+/** Thrown by `ctx.snooze`; a handler that catches it has not snoozed. */
+export class SnoozeRequest extends Error {
+  override readonly name = "SnoozeRequest";
+  readonly duration: Millis;
+
+  constructor(duration: Millis) {
+    super(`snoozed for ${duration} ms`);
+    this.duration = duration;
+  }
+}
+
+export interface ContextHost {
+  note(note: Note): Promise<void>;
+  isSure(): boolean;
+}
+
+export class AttemptContext implements TaskContext {
+  readonly #parts: Parts;
+  readonly #record: TaskRecord;
+  readonly #host: ContextHost;
+  #controller: AbortController | null = null;
+  #aborted: SiderealError | null = null;
+  #progress: TaskProgress | null = null;
+  #metadata: Readonly<Record<string, Json>> | null = null;
+
+  constructor(parts: Parts, record: TaskRecord, host: ContextHost) {
+    this.#parts = parts;
+    this.#record = record;
+    this.#host = host;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get taskName(): string {
+    return this.#record.taskName;
+  }
+
+  get queue(): string {
+    return this.#record.queue;
+  }
+
+  get attempt(): number {
+    return this.#record.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return this.#record.id;
+  }
+
+  get attemptKey(): string {
+    return `${this.#record.id}:${this.fence}`;
+  }
+
+  get fence(): number {
+    return this.#record.startedAt ?? 0;
+  }
+
+  get tags(): readonly string[] {
+    return this.#record.tags;
+  }
+
+  get service(): QueueService<unknown> {
+    return this.#parts.service;
+  }
+
+  get metadata(): Readonly<Record<string, Json>> {
+    this.#metadata ??=
+      this.#record.metadata === null ? {} : (JSON.parse(this.#record.metadata) as Record<string, Json>);
+    return this.#metadata;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== null) this.#controller.abort(this.#aborted);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: SiderealError): void {
+    this.#aborted = reason;
+    this.#controller?.abort(reason);
+  }
+
+  progress(current: number, total?: number, message?: string): Promise<void> {
+    const numbers = [current, total ?? 0];
+    if (!numbers.every((value) => typeof value === "number" && Number.isFinite(value))) {
+      const shown = `${quoted(current)} of ${quoted(total)}`;
+      throw new SiderealError("OPTION_INVALID", `Task ${this.taskName}: progress is ${shown}, not finite numbers`);
+    }
+    const before = this.#progress ?? this.#record.progress;
+    return this.#note({
+      current: current + 0,
+      total: total ?? null,
+      message: message === undefined ? (before?.message ?? null) : clean(String(message), MESSAGE),
+      detail: before?.detail ?? null,
+    });
+  }
+
+  heartbeat(detail?: string): Promise<void> {
+    const before = this.#progress ?? this.#record.progress;
+    const { current = 0, total = null, message = null } = before ?? {};
+    return this.#note({ current, total, message, detail: detail === undefined ? null : clean(String(detail), DETAIL) });
+  }
+
+  log(...parts: readonly unknown[]): Promise<void> {
+    const text = parts.map((part) => (typeof part === "string" ? part : shown(part))).join(" ");
+    const line = { at: this.#parts.storeTime.now(), attempt: this.attempt, message: clean(text, LINE) };
+    return this.#host.note({ lines: [line] });
+  }
+
+  snooze(duration: Duration): never {
+    throw new SnoozeRequest(parseDuration(duration, `Task ${this.taskName}: snooze`));
+  }
+
+  assertLease(): void {
+    if (this.#host.isSure()) return;
+    throw new SiderealError(
+      "LEASE_UNCERTAIN",
+      `Task ${this.taskName} (${this.id}) may belong to another worker by now`,
+    );
+  }
+
+  #note(progress: Omit<TaskProgress, "at">): Promise<void> {
+    this.#progress = { ...progress, at: this.#parts.storeTime.now() };
+    return this.#host.note({ progress: this.#progress });
+  }
+}
+
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * One attempt: run the handler, then report how it ended. The report is a decision about the record as it is then,
+ * guarded by our claim; a handler cannot make it fail.
+ */
+import type { Cancel } from "../contracts/clock.ts";
+import { parseDuration } from "../model/duration.ts";
+import { SiderealError, TaskCancelledError } from "../model/errors.ts";
+import { encodeJson } from "../model/json.ts";
+import { cancelled, claimed, completed, failed, isOwned, type Note, noted, released } from "../model/lifecycle.ts";
+import type { EndReason, JsonText, Millis, TaskFailure, TaskRecord } from "../model/record.ts";
+import { backoffDelay } from "../model/retry.ts";
+import { AttemptContext, SnoozeRequest } from "./attempt-context.ts";
+import { inContext } from "./context.ts";
+import { describeFailure, errorName } from "./failure.ts";
+import type { Owned } from "./lease.ts";
+import { Notes } from "./notes.ts";
+import type { Parts } from "./parts.ts";
+import { validated } from "./prepare.ts";
+import type { Settled } from "./settle.ts";
+import type { Task } from "./vocabulary.ts";
+
+/** How the handler ended. */
+type Ending = { readonly returned: unknown } | { readonly threw: unknown };
+
+/** What an attempt asks of the worker that runs it. */
+export interface AttemptHost {
+  /** Whether the lease is surely held, by the local clock. */
+  isSure(id: string): boolean;
+  /** The handler ignores its signal. */
+  stuck(attempt: Attempt): void;
+  /** Whether a report that cannot be stored yet should be tried further. */
+  persist(): boolean;
+}
+
+export class Attempt implements Owned {
+  readonly id: string;
+  readonly claim: string;
+  readonly queue: string;
+  readonly taskName: string;
+  /** The record as last known; moves on with every note. */
+  record: TaskRecord;
+  readonly #parts: Parts;
+  readonly #host: AttemptHost;
+  readonly #notes: Notes;
+  #context: AttemptContext | null = null;
+  #aborted: SiderealError | null = null;
+  #cancelTimers: Cancel[] = [];
+  #report: Promise<void> | null = null;
+
+  constructor(parts: Parts, record: TaskRecord, host: AttemptHost) {
+    this.#parts = parts;
+    this.#host = host;
+    this.record = record;
+    this.id = record.id;
+    this.claim = record.claim as string;
+    this.queue = record.queue;
+    this.taskName = record.taskName;
+    this.#notes = new Notes((note) => this.#write(note));
+  }
+
+  /** Why the attempt was asked to stop; null while it was not. */
+  get aborted(): SiderealError | null {
+    return this.#aborted;
+  }
+
+  /** Resolves when the handler has ended, whatever it did; its report may still be under way (`reported`). Never rejects. */
+  async run(): Promise<void> {
+    const task = this.#parts.registry.get(this.taskName);
+    // After a loss it matters who was really running when the worker died.
+    if (this.record.losses > 0 && this.#aborted === null) await this.#notes.add({ begun: true });
+    if (task === undefined || this.#aborted !== null) return this.giveBack();
+    const ending = await this.#call(task);
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#conclude(() => this.#finish(task, ending));
+  }
+
+  /** Resolves when the report is stored, refused, or given up. Never rejects. */
+  async reported(): Promise<void> {
+    await this.#report;
+  }
+
+  /** Asks the handler to stop; the first reason counts, except that a lost lease outranks every other. */
+  abort(reason: SiderealError): void {
+    if (this.#aborted !== null && reason.code !== "LEASE_LOST") return;
+    const first = this.#aborted === null;
+    this.#aborted = reason;
+    if (!first) return;
+    this.#context?.abort(reason);
+    this.#cancelTimers.push(
+      this.#parts.runtime.clock.after(this.#parts.settings.worker.finalCancelTimeout, () => {
+        this.#host.stuck(this);
+        // A timeout is reported even while the handler goes on; its slot stays taken until it ends.
+        const task = this.#parts.registry.get(this.taskName);
+        if (reason.code === "ATTEMPT_TIMEOUT" && task !== undefined)
+          this.#conclude(() => this.#finish(task, { threw: reason }));
+      }),
+    );
+  }
+
+  lose(error: SiderealError): void {
+    this.abort(error);
+  }
+
+  cancelRequested(record: TaskRecord = this.record): void {
+    this.abort(new TaskCancelledError(record.reason, this.id));
+  }
+
+  /** Reports an attempt that has not begun: its record goes back to the queue as if it had not been claimed. */
+  giveBack(): void {
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#conclude(async () => {
+      if (this.#aborted?.code === "LEASE_LOST") return null;
+      return this.#settle((current) => released(current, { now: this.#now(), because: "unstarted" }));
+    });
+  }
+
+  /** Hands the record back although its handler still runs. */
+  abandon(): void {
+    this.#conclude(() => this.#settle((current) => this.#handBack(current)));
+  }
+
+  async #call(task: Task): Promise<Ending> {
+    const { input, policy } = this.record;
+    const context = new AttemptContext(this.#parts, this.record, {
+      note: (note) => this.#notes.add(note),
+      isSure: () => this.#aborted?.code !== "LEASE_LOST" && this.#host.isSure(this.id),
+    });
+    this.#context = context;
+    if (this.#aborted !== null) context.abort(this.#aborted);
+    if (policy.timeout !== null) this.#timeoutAfter(policy.timeout);
+    try {
+      let value: unknown = input === null ? undefined : JSON.parse(input);
+      if (task.schema !== null) value = await validated(task, value, "input");
+      return { returned: await inContext(context, () => task.run(value as never, context)) };
+    } catch (threw) {
+      return { threw };
+    }
+  }
+
+  #timeoutAfter(timeout: Millis): void {
+    const error = (): SiderealError =>
+      new SiderealError("ATTEMPT_TIMEOUT", `Task ${this.taskName} (${this.id}) ran longer than ${timeout} ms`);
+    this.#cancelTimers.push(this.#parts.runtime.clock.after(timeout, () => this.abort(error())));
+  }
+
+  /** Begins the report, once. */
+  #conclude(report: () => Promise<Settled | null>): void {
+    this.#report ??= this.#notes
+      .idle()
+      .then(report)
+      .then(
+        (settled) => this.#log(settled),
+        (error: unknown) =>
+          this.#parts.runtime.logger.error("a task's outcome could not be stored", { ...this.#names(), error }),
+      );
+  }
+
+  #finish(task: Task, ending: Ending): Promise<Settled | null> {
+    const { code } = this.#aborted ?? {};
+    if (code === "LEASE_LOST") return Promise.resolve(null);
+    if (code === "ATTEMPT_TIMEOUT") return this.#fail(task, this.#aborted, "timeout");
+    if ("returned" in ending) return this.#complete(task, ending.returned);
+    const { threw } = ending;
+    if (threw instanceof SnoozeRequest) return this.#settle((current) => this.#snooze(current, threw));
+    if (code === "TASK_CANCELLED") return this.#acknowledge(null);
+    if (code === "SHUTDOWN" || code === "LEASE_UNCERTAIN") return this.#settle((current) => this.#handBack(current));
+    if (errorName(threw) === "TaskCancelledError") return this.#acknowledge(describeFailure(threw, 0, 0).message);
+    return this.#fail(task, threw, "error");
+  }
+
+  #complete(task: Task, value: unknown): Promise<Settled | null> {
+    let result: JsonText | null;
+    try {
+      const limits = {
+        what: "result",
+        notJson: "RESULT_NOT_JSON",
+        tooLarge: "RESULT_TOO_LARGE",
+        dropUndefined: true,
+      } as const;
+      result = value === undefined ? null : encodeJson(value, limits);
+    } catch (error) {
+      return this.#fail(task, error, "result");
+    }
+    return this.#settle((current) => completed(current, { now: this.#now(), result }));
+  }
+
+  #fail(task: Task, thrown: unknown, why: EndReason): Promise<Settled | null> {
+    const refused = thrown instanceof SiderealError && thrown.code === "INPUT_INVALID";
+    const reason = refused ? "input" : why;
+    const retryable = reason !== "input" && reason !== "result" && errorName(thrown) !== "NonRetryableError";
+    const error: TaskFailure = describeFailure(thrown, this.record.attempt, this.#now());
+    const retryIn = retryable ? this.#retryIn(task, thrown) : 0;
+    return this.#settle((current) => failed(current, { now: this.#now(), error, retryable, retryIn, reason }));
+  }
+
+  #retryIn(task: Task, thrown: unknown): Millis {
+    const { policy, failures, attempt } = this.record;
+    const { random, logger } = this.#parts.runtime;
+    try {
+      if (errorName(thrown) === "RetryAfterError")
+        return parseDuration((thrown as { after?: unknown }).after, "RetryAfterError.after");
+      if (policy.backoff.kind === "custom" && task.customBackoff !== null) {
+        return parseDuration(task.customBackoff(attempt, thrown), `Task ${task.name}: backoff()`);
+      }
+    } catch (error) {
+      logger.warn("a retry delay is not usable; the task's default back-off applies", { ...this.#names(), error });
+    }
+    return backoffDelay(policy.backoff, failures + 1, random.next());
+  }
+
+  #snooze(current: TaskRecord, request: SnoozeRequest): TaskRecord {
+    return released(current, { now: this.#now(), because: "snooze", readyIn: request.duration });
+  }
+
+  #handBack(current: TaskRecord): TaskRecord {
+    if (current.policy.requeueOnShutdown) return released(current, { now: this.#now(), because: "shutdown" });
+    return cancelled(current, { now: this.#now(), reason: "shutdown", by: "acknowledge" });
+  }
+
+  #acknowledge(reason: string | null): Promise<Settled | null> {
+    return this.#settle((current) =>
+      cancelled(current, { now: this.#now(), reason: current.reason ?? reason, by: "acknowledge" }),
+    );
+  }
+
+  #settle(next: (current: TaskRecord) => TaskRecord): Promise<Settled> {
+    return this.#parts.settler.settle(this.record, (current) => (isOwned(current, this.claim) ? next(current) : null), {
+      persist: () => this.#host.persist(),
+    });
+  }
+
+  async #write(note: Note): Promise<void> {
+    try {
+      const settled = await this.#settle((current) => noted(current, note));
+      if (settled.verdict !== "applied") return;
+      this.record = settled.record;
+      if (settled.record.cancelRequestedAt !== null) this.cancelRequested(settled.record);
+    } catch (error) {
+      this.#parts.runtime.logger.warn("a task's progress could not be stored", { ...this.#names(), error });
+    }
+  }
+
+  #log(settled: Settled | null): void {
+    const { logger } = this.#parts.runtime;
+    if (settled === null || settled.verdict !== "applied") {
+      logger.warn("a task's outcome was not accepted: the record belongs to somebody else now", this.#names());
+    } else if (settled.record.state === "failed") {
+      logger.error("a task failed", {
+        ...this.#names(),
+        reason: settled.record.reason,
+        error: settled.record.error?.message,
+      });
+    }
+  }
+
+  #names(): { readonly id: string; readonly task: string; readonly attempt: number } {
+    return { id: this.id, task: this.taskName, attempt: this.record.attempt };
+  }
+
+  #now(): Millis {
+    return this.#parts.storeTime.now();
+  }
+}
+
+/** Who runs attempts that no worker has a part in. */
+const INLINE: AttemptHost = { isSure: () => true, stuck: () => {}, persist: () => false };
+
+/**
+ * Runs an `immediate` record inside the call that enqueued it. Retries follow at once, without back-off: nobody else
+ * would run them.
+ */
+export async function runInline(parts: Parts, pending: TaskRecord): Promise<void> {
+  let record: TaskRecord | null = pending;
+  while (record !== null && record.state === "pending") {
+    const token = parts.ids.token();
+    const lease = parts.settings.worker.staleAfter;
+    const taken = await parts.settler.settle(record, (current) =>
+      current.state === "pending"
+        ? claimed(current, { now: parts.storeTime.now(), token, lease, workerId: "inline" })
+        : null,
+    );
+    if (taken.verdict !== "applied") return;
+    const attempt = new Attempt(parts, taken.record, INLINE);
+    await attempt.run();
+    await attempt.reported();
+    [record = null] = await parts.calls.find({ by: "id", ids: [pending.id] });
+  }
+}

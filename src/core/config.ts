@@ -1,0 +1,225 @@
+/** The one configuration object: what a user writes, its defaults, and the checks that refuse what cannot work. */
+import type { Logger } from "../contracts/clock.ts";
+import type { QueueBackend } from "../contracts/queue-backend.ts";
+import { type Duration, parseDuration, quoted } from "../model/duration.ts";
+import { SiderealError } from "../model/errors.ts";
+import { checkName, checkNamespace } from "../model/names.ts";
+import type { Millis } from "../model/record.ts";
+
+/** Where claimed work runs: in the worker (`local`), or inside the `enqueue` call itself (`immediate`). */
+export type ExecutionBackendName = "local" | "immediate";
+
+export interface WorkerConfig {
+  /** Claim ahead of free slots only in batches of at least so many, 1 to 500; default 10. */
+  readonly batchSize?: number;
+  /** Wait between two looks at an idle store, at least 1 ms; default `"100ms"`. It backs off up to ten times that, with jitter. */
+  readonly pollInterval?: Duration;
+  /** Attempts at once, 1 to 10,000; default 10. */
+  readonly maxConcurrency?: number;
+  /** Attempts at once per queue; a queue that is not named is bounded by `maxConcurrency` only. */
+  readonly queueConcurrency?: Readonly<Record<string, number>>;
+  /** How long a claim is valid without renewal, at least 100 ms; default `"30s"`. */
+  readonly leaseDuration?: Duration;
+  /** Time between renewals, at most half a lease; default a third of it. */
+  readonly heartbeatInterval?: Duration;
+  /** How long after the last renewal others may take a record over, at least the lease; default the lease. */
+  readonly staleAfter?: Duration;
+  /** Only these queues; default `[]`: every queue. */
+  readonly queues?: readonly string[];
+  /** How long a stop waits for running attempts; default `"30s"`. */
+  readonly gracefulShutdownTimeout?: Duration;
+  /** How long it then waits after aborting them; default `"5s"`. Also how long a handler may ignore its signal before it is called stuck. */
+  readonly finalCancelTimeout?: Duration;
+  /** Finished records are removed so long after they finished; `null` keeps them for ever. Default `"30d"`. */
+  readonly retention?: Duration | null;
+}
+
+/** Given to the plugin, `QueueService` and `Worker` alike. */
+export interface QueueConfig<Tx = never> {
+  /** Where records live; default `"memory"`. */
+  readonly queueBackend?: "memory" | QueueBackend<Tx>;
+  /** Default `"local"`. */
+  readonly executionBackend?: ExecutionBackendName;
+  /** Module paths or globs, relative to the working directory, imported at start. */
+  readonly taskModules?: readonly string[];
+  /** Whether the web application's process runs a worker itself, or owns one in a child process; default true. */
+  readonly inAppWorker?: boolean | "child-process";
+  readonly worker?: WorkerConfig;
+  /** Names under which a web application finds the parts, so that one application may hold several. */
+  readonly queueServiceKey?: string;
+  readonly queueWorkerKey?: string;
+  /** Prefix of tables and keys; default `"sidereal"`. */
+  readonly namespace?: string;
+  /** Default: warnings and errors as lines on stderr. */
+  readonly logger?: Logger;
+}
+
+/** The configuration with defaults filled in and durations as milliseconds. */
+export interface Settings {
+  readonly executionBackend: ExecutionBackendName;
+  readonly taskModules: readonly string[];
+  readonly inAppWorker: boolean | "child-process";
+  readonly queueServiceKey: string;
+  readonly queueWorkerKey: string;
+  readonly namespace: string;
+  readonly worker: WorkerSettings;
+}
+
+export interface WorkerSettings {
+  readonly batchSize: number;
+  readonly pollInterval: Millis;
+  readonly maxConcurrency: number;
+  readonly queueConcurrency: Readonly<Record<string, number>>;
+  readonly leaseDuration: Millis;
+  readonly heartbeatInterval: Millis;
+  readonly staleAfter: Millis;
+  readonly queues: readonly string[];
+  readonly gracefulShutdownTimeout: Millis;
+  readonly finalCancelTimeout: Millis;
+  readonly retention: Millis | null;
+}
+
+/** Marks a checked configuration, so that a command line can tell it from any other object. */
+const CONFIG = Symbol.for("sidereal.config");
+
+/**
+ * Checks a configuration and returns it, so that a file can export it: `export default defineQueues({ … })`.
+ * @throws CONFIG_INVALID, CONFIG_CONFLICT, DURATION_INVALID, NAME_INVALID
+ */
+export function defineQueues<Tx = never>(config: QueueConfig<Tx>): QueueConfig<Tx> {
+  resolveConfig(config);
+  return Object.defineProperty({ ...config }, CONFIG, { value: true });
+}
+
+/** Whether a value came from `defineQueues`. */
+export function isQueueConfig(value: unknown): value is QueueConfig<unknown> {
+  return typeof value === "object" && value !== null && CONFIG in value;
+}
+
+const SETTINGS = new Set<string>([
+  ...["queueBackend", "executionBackend", "taskModules", "inAppWorker", "worker", "queueServiceKey", "queueWorkerKey"],
+  ...["namespace", "logger"],
+]);
+const WORKER_SETTINGS = new Set<string>([
+  ...[
+    "batchSize",
+    "pollInterval",
+    "maxConcurrency",
+    "queueConcurrency",
+    "leaseDuration",
+    "heartbeatInterval",
+    "staleAfter",
+  ],
+  ...["queues", "gracefulShutdownTimeout", "finalCancelTimeout", "retention"],
+]);
+
+/** Fills in defaults. @throws CONFIG_INVALID, CONFIG_CONFLICT, DURATION_INVALID, NAME_INVALID */
+export function resolveConfig<Tx>(config: QueueConfig<Tx>): Settings {
+  known(config, SETTINGS, "The configuration");
+  const { queueBackend = "memory", executionBackend = "local", taskModules = [], inAppWorker = true } = config;
+  const isBackend = typeof queueBackend === "object" && typeof queueBackend?.claim === "function";
+  if (queueBackend !== "memory" && !isBackend) {
+    throw invalid("queueBackend", queueBackend, '"memory" or a store made by its factory');
+  }
+  oneOf(executionBackend, ["local", "immediate"], "executionBackend");
+  oneOf(inAppWorker, [true, false, "child-process"], "inAppWorker");
+  if (!Array.isArray(taskModules) || taskModules.some((path) => typeof path !== "string" || path === "")) {
+    throw invalid("taskModules", taskModules, "an array of module paths or globs");
+  }
+  if (config.logger !== undefined && typeof config.logger?.error !== "function") {
+    throw invalid("logger", config.logger, "an object with debug, info, warn and error");
+  }
+  return {
+    executionBackend,
+    taskModules,
+    inAppWorker,
+    queueServiceKey: key(config.queueServiceKey, "queueServiceKey", "queueService"),
+    queueWorkerKey: key(config.queueWorkerKey, "queueWorkerKey", "queueWorker"),
+    namespace: checkNamespace(config.namespace ?? "sidereal"),
+    worker: resolveWorker(config.worker ?? {}),
+  };
+}
+
+function resolveWorker(config: WorkerConfig): WorkerSettings {
+  known(config, WORKER_SETTINGS, "worker");
+  const time = (name: keyof WorkerConfig, fallback: Duration, least = 0): Millis =>
+    parseDuration(config[name] ?? fallback, `worker.${name}`, least);
+  const leaseDuration = time("leaseDuration", "30s", 100);
+  const { queues = [], queueConcurrency = {} } = config;
+  if (!Array.isArray(queues)) throw invalid("worker.queues", queues, "an array of queue names");
+  for (const queue of queues) checkName(queue, "worker.queues");
+  const settings: WorkerSettings = {
+    batchSize: whole(config.batchSize ?? 10, 1, 500, "worker.batchSize"),
+    pollInterval: time("pollInterval", 100, 1),
+    maxConcurrency: whole(config.maxConcurrency ?? 10, 1, 10_000, "worker.maxConcurrency"),
+    queueConcurrency: caps(queueConcurrency, queues),
+    leaseDuration,
+    heartbeatInterval: time("heartbeatInterval", Math.floor(leaseDuration / 3), 1),
+    staleAfter: time("staleAfter", leaseDuration, 1),
+    queues,
+    gracefulShutdownTimeout: time("gracefulShutdownTimeout", "30s"),
+    finalCancelTimeout: time("finalCancelTimeout", "5s"),
+    retention: config.retention === null ? null : time("retention", "30d"),
+  };
+  if (settings.heartbeatInterval > leaseDuration / 2) {
+    throw conflict(
+      "worker.heartbeatInterval",
+      settings.heartbeatInterval,
+      "at most half of worker.leaseDuration",
+      leaseDuration,
+    );
+  }
+  if (settings.staleAfter < leaseDuration) {
+    throw conflict("worker.staleAfter", settings.staleAfter, "at least worker.leaseDuration", leaseDuration);
+  }
+  return settings;
+}
+
+function caps(value: unknown, queues: readonly string[]): Readonly<Record<string, number>> {
+  if (typeof value !== "object" || value === null)
+    throw invalid("worker.queueConcurrency", value, "an object of caps by queue name");
+  for (const [queue, cap] of Object.entries(value)) {
+    checkName(queue, "worker.queueConcurrency");
+    whole(cap, 1, 10_000, `worker.queueConcurrency.${queue}`);
+    if (queues.length > 0 && !queues.includes(queue)) {
+      throw new SiderealError(
+        "CONFIG_CONFLICT",
+        `worker.queueConcurrency names ${queue}, which is not one of worker.queues`,
+      );
+    }
+  }
+  return value as Readonly<Record<string, number>>;
+}
+
+function key(value: unknown, name: string, fallback: string): string {
+  if (value === undefined) return fallback;
+  if (typeof value === "string" && /^[A-Za-z_$][\w$]*$/u.test(value)) return value;
+  throw invalid(name, value, "a JavaScript identifier");
+}
+
+function known(value: unknown, names: ReadonlySet<string>, what: string): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(what, value, "an object");
+  for (const name of Object.keys(value)) {
+    if (names.has(name)) continue;
+    const near = [...names].find((other) => other.toLowerCase() === name.replaceAll("_", "").toLowerCase());
+    const hint = near === undefined ? `Allowed are ${[...names].join(", ")}` : `Did you mean ${near}?`;
+    throw new SiderealError("CONFIG_INVALID", `${what} has no setting ${quoted(name)}. ${hint}`);
+  }
+}
+
+function whole(value: unknown, least: number, most: number, what: string): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  throw invalid(what, value, `a whole number from ${least} to ${most}`);
+}
+
+function oneOf(value: unknown, allowed: readonly unknown[], what: string): void {
+  if (!allowed.includes(value)) throw invalid(what, value, allowed.map(quoted).join(" or "));
+}
+
+function invalid(what: string, value: unknown, expected: string): SiderealError {
+  return new SiderealError("CONFIG_INVALID", `${what} is ${quoted(value)}, not ${expected}`);
+}
+
+function conflict(what: string, value: Millis, rule: string, other: Millis): SiderealError {
+  return new SiderealError("CONFIG_CONFLICT", `${what} is ${value} ms but must be ${rule} (${other} ms)`);
+}

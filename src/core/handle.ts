@@ -1,0 +1,84 @@
+/** What `enqueue` gives back: the record from its caller's side. */
+import { type Duration, parseDuration } from "../model/duration.ts";
+import { TaskCancelledError, TaskFailedError } from "../model/errors.ts";
+import { decodeJson } from "../model/json.ts";
+import { type Millis, statusOf, type TaskRecord, type TaskStatus } from "../model/record.ts";
+
+/** The parts of a service that a handle needs. */
+export interface HandleSource {
+  read(id: string): Promise<TaskRecord | null>;
+  outcome(id: string, timeout: Millis, signal?: AbortSignal): Promise<TaskRecord>;
+  cancel(id: string, options?: { readonly reason?: string }): Promise<CancelOutcome>;
+  storeNow(): Millis;
+}
+
+/**
+ * What became of a cancel: `cancelled` (it had not started), `requested` (it runs; its signal is aborted), `too-late`
+ * (it had ended), `gone` (no such record).
+ */
+export type CancelOutcome = "cancelled" | "requested" | "too-late" | "gone";
+
+/** How long `result()` waits by default. */
+export const RESULT_TIMEOUT = "1m";
+
+export class TaskHandle<Output = unknown> {
+  readonly id: string;
+  readonly taskName: string;
+  /** `created`: this enqueue made the record. `existing`: another record holds the key (or the id), and this handle is of that one. */
+  readonly outcome: "created" | "existing";
+  readonly #source: HandleSource;
+  #record: TaskRecord | null;
+
+  constructor(
+    source: HandleSource,
+    id: string,
+    taskName: string,
+    outcome: "created" | "existing",
+    record: TaskRecord | null,
+  ) {
+    this.id = id;
+    this.taskName = taskName;
+    this.outcome = outcome;
+    this.#source = source;
+    this.#record = record;
+  }
+
+  /** The record as last read; null when it is no longer in the store. */
+  get record(): TaskRecord | null {
+    return this.#record;
+  }
+
+  /** The status as last read; null when the record is no longer in the store. */
+  get status(): TaskStatus | null {
+    return this.#record && statusOf(this.#record, this.#source.storeNow());
+  }
+
+  /** Reads the record again. @returns this handle */
+  async refresh(): Promise<this> {
+    this.#record = await this.#source.read(this.id);
+    return this;
+  }
+
+  /**
+   * Waits for the end and gives what the handler returned.
+   * @param options.timeout - Default one minute; `0` looks once.
+   * @throws TASK_FAILED, TASK_CANCELLED (expired records too), RESULT_TIMEOUT, RECORD_GONE, or the signal's reason.
+   */
+  async result(options: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {}): Promise<Output> {
+    const timeout = parseDuration(options.timeout ?? RESULT_TIMEOUT, "result: timeout");
+    // A deadline of zero still leaves one read its time.
+    const record = await this.#source.outcome(this.id, Math.max(timeout, 1), options.signal);
+    this.#record = record;
+    if (record.state === "failed")
+      throw new TaskFailedError(record.id, record.taskName, record.reason ?? "error", record.error);
+    if (record.state === "cancelled") throw new TaskCancelledError(record.reason, record.id);
+    return (record.result === null ? undefined : decodeJson(record.result)) as Output;
+  }
+
+  /** Cancels the task wherever it is; see `CancelOutcome`. */
+  async cancel(options: { readonly reason?: string } = {}): Promise<CancelOutcome> {
+    const outcome = await this.#source.cancel(this.id, options);
+    await this.refresh();
+    return outcome;
+  }
+}

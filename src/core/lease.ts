@@ -1,0 +1,133 @@
+/**
+ * Keeping leases: one batched renewal for everything a worker owns, and a local watchdog on the monotonic clock that
+ * stops an attempt before anybody else may take its record over.
+ */
+import type { Cancel, Runtime } from "../contracts/clock.ts";
+import type { Renewal } from "../contracts/queue-backend.ts";
+import { SiderealError } from "../model/errors.ts";
+import type { Millis, TaskRecord } from "../model/record.ts";
+import type { Calls } from "./calls.ts";
+import { Loop } from "./loop.ts";
+
+/** Something whose lease is kept. */
+export interface Owned {
+  readonly id: string;
+  readonly claim: string;
+  /** The lease is lost (LEASE_LOST), or may be (LEASE_UNCERTAIN). */
+  lose(error: SiderealError): void;
+  /** A cancel was requested; the record that says so, where it was read. */
+  cancelRequested(record?: TaskRecord): void;
+}
+
+interface Entry {
+  readonly owned: Owned;
+  /** Monotonic time until which the record is surely ours. */
+  until: Millis;
+  warned: boolean;
+}
+
+/** Share of a lease that the local window takes, counted from the moment the request was sent. */
+const WINDOW = 0.9;
+const PAGE = 1_000;
+
+export interface LeaseOptions {
+  readonly lease: Millis;
+  readonly every: Millis;
+}
+
+export class LeaseKeeper {
+  readonly #calls: Calls;
+  readonly #runtime: Runtime;
+  readonly #lease: Millis;
+  readonly #entries = new Map<string, Entry>();
+  readonly #loop: Loop;
+  #watch: { readonly cancel: Cancel; readonly at: Millis } | null = null;
+
+  constructor(calls: Calls, runtime: Runtime, { lease, every }: LeaseOptions) {
+    this.#calls = calls;
+    this.#runtime = runtime;
+    this.#lease = lease;
+    this.#loop = new Loop(runtime, { name: "lease renewal", every, pass: () => this.#renew() });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.cancel();
+    this.#watch = null;
+    await this.#loop.stop();
+  }
+
+  /** Keeps the lease of a record whose claim was sent at `sent`, monotonic time. */
+  add(owned: Owned, sent: Millis): void {
+    const until = sent + this.#lease * WINDOW;
+    this.#entries.set(owned.id, { owned, until, warned: false });
+    this.#watchAt(until);
+  }
+
+  remove(owned: Owned): void {
+    if (this.#entries.get(owned.id)?.owned === owned) this.#entries.delete(owned.id);
+  }
+
+  /** Whether the record is surely still ours, by the monotonic clock. */
+  isSure(id: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && entry.until > this.#runtime.clock.mono();
+  }
+
+  async #renew(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    for (let at = 0; at < entries.length; at += PAGE) {
+      const page = entries.slice(at, at + PAGE);
+      const sent = this.#runtime.clock.mono();
+      const answers = await this.#calls.renew(
+        page.map(({ owned }) => ({ id: owned.id, claim: owned.claim })),
+        this.#lease,
+      );
+      for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
+    }
+  }
+
+  #answer(entry: Entry, answer: Renewal, sent: Millis): void {
+    const { owned } = entry;
+    if (this.#entries.get(owned.id) !== entry) return;
+    if (answer.state === "held") {
+      entry.until = sent + Math.min(this.#lease, answer.remaining) * WINDOW;
+      this.#watchAt(entry.until);
+      if (answer.cancelRequested) owned.cancelRequested();
+      return;
+    }
+    this.#entries.delete(owned.id);
+    const why = answer.state === "gone" ? "is no longer in the store" : "was taken over after its lease ended";
+    owned.lose(new SiderealError("LEASE_LOST", `Task ${owned.id} ${why}`));
+  }
+
+  #watchAt(at: Millis): void {
+    if (this.#watch !== null && this.#watch.at <= at) return;
+    this.#watch?.cancel();
+    const wait = Math.max(0, at - this.#runtime.clock.mono());
+    this.#watch = { at, cancel: this.#runtime.clock.after(wait, () => this.#check()) };
+  }
+
+  #check(): void {
+    this.#watch = null;
+    const now = this.#runtime.clock.mono();
+    let next = Number.POSITIVE_INFINITY;
+    for (const entry of this.#entries.values()) {
+      if (entry.until > now) next = Math.min(next, entry.until);
+      else if (!entry.warned) {
+        entry.warned = true;
+        const { id } = entry.owned;
+        entry.owned.lose(
+          new SiderealError(
+            "LEASE_UNCERTAIN",
+            `Task ${id}: the lease could not be renewed for ${Math.round(this.#lease * WINDOW)} ms`,
+          ),
+        );
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#watchAt(next);
+  }
+}

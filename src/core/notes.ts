@@ -1,0 +1,43 @@
+/** Progress and log lines of one attempt: one write under way at a time, what comes meanwhile is merged into the next. */
+import { LOG_LIMITS, type Note } from "../model/lifecycle.ts";
+import type { LogLine, TaskProgress } from "../model/record.ts";
+
+/** Lines kept while a write is under way: more would be cut from the record anyway. */
+const LINES_AT_ONCE = LOG_LIMITS.lines;
+
+export class Notes {
+  readonly #write: (note: Note) => Promise<void>;
+  #pending: { progress?: TaskProgress; lines?: LogLine[]; begun?: true } | null = null;
+  #writing: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  /** @param write - Stores a note on the record; never rejects. */
+  constructor(write: (note: Note) => Promise<void>) {
+    this.#write = write;
+  }
+
+  /** Resolves once the note, merged with its neighbours, is stored or the record is no longer ours. */
+  add(note: Note): Promise<void> {
+    this.#pending ??= {};
+    const pending = this.#pending;
+    if (note.progress !== undefined) pending.progress = note.progress;
+    if (note.begun) pending.begun = true;
+    if (note.lines !== undefined) pending.lines = [...(pending.lines ?? []), ...note.lines].slice(-LINES_AT_ONCE);
+    this.#next ??= (this.#writing ?? Promise.resolve()).then(() => this.#flush());
+    return this.#next;
+  }
+
+  /** Resolves when everything is written. */
+  async idle(): Promise<void> {
+    while (this.#next !== null || this.#writing !== null) await (this.#next ?? this.#writing);
+  }
+
+  async #flush(): Promise<void> {
+    const note = this.#pending ?? {};
+    this.#pending = null;
+    this.#next = null;
+    this.#writing = this.#write(note);
+    await this.#writing;
+    this.#writing = null;
+  }
+}

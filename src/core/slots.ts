@@ -1,0 +1,113 @@
+/** The slots of one worker: what runs, what was claimed and waits, what has ended and is being reported. */
+import type { Attempt } from "./attempt.ts";
+
+export class Slots {
+  readonly capacity: number;
+  readonly running = new Set<Attempt>();
+  readonly #caps: Readonly<Record<string, number>>;
+  readonly #perQueue = new Map<string, number>();
+  readonly #stuck = new Set<Attempt>();
+  #waiting: Attempt[] = [];
+  #reporting = new Set<Attempt>();
+  #changed: (() => void)[] = [];
+
+  constructor(capacity: number, caps: Readonly<Record<string, number>>) {
+    this.capacity = capacity;
+    this.#caps = caps;
+  }
+
+  get waiting(): readonly Attempt[] {
+    return this.#waiting;
+  }
+
+  /** Slots used or spoken for. */
+  get taken(): number {
+    return this.running.size + this.#waiting.length;
+  }
+
+  /** Attempts whose handler has ended but whose report is not stored yet. */
+  get reports(): number {
+    return this.#reporting.size;
+  }
+
+  get stuck(): readonly string[] {
+    return [...this.#stuck].map((attempt) => `${attempt.taskName} (${attempt.id})`);
+  }
+
+  /** How many further records each capped queue may give. */
+  queueLimits(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      Object.entries(this.#caps).map(([queue, cap]) => [queue, Math.max(0, cap - (this.#perQueue.get(queue) ?? 0))]),
+    );
+  }
+
+  /** Whether some queue has reached its cap, so that a freed slot may let more of it in. */
+  get capped(): boolean {
+    return Object.values(this.queueLimits()).includes(0);
+  }
+
+  wait(attempt: Attempt): void {
+    this.#waiting.push(attempt);
+    this.#count(attempt, 1);
+  }
+
+  /** Moves the next waiting attempt into a free slot. */
+  begin(): Attempt | undefined {
+    if (this.running.size >= this.capacity) return undefined;
+    const attempt = this.#waiting.shift();
+    if (attempt !== undefined) this.running.add(attempt);
+    return attempt;
+  }
+
+  /** Takes out everything that waits. */
+  takeWaiting(): readonly Attempt[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    for (const attempt of taken) {
+      this.#count(attempt, -1);
+      this.#reporting.add(attempt);
+    }
+    return taken;
+  }
+
+  /** The handler has ended; the report may be under way. */
+  end(attempt: Attempt): void {
+    if (this.running.delete(attempt)) this.#count(attempt, -1);
+    this.#stuck.delete(attempt);
+    this.#reporting.add(attempt);
+    this.#tell();
+  }
+
+  reported(attempt: Attempt): void {
+    this.#reporting.delete(attempt);
+    this.#tell();
+  }
+
+  markStuck(attempt: Attempt): void {
+    if (this.running.has(attempt)) this.#stuck.add(attempt);
+  }
+
+  /** Resolves when nothing runs. */
+  async drained(): Promise<void> {
+    while (this.running.size > 0) await this.#change();
+  }
+
+  /** Resolves when every report is stored or given up. */
+  async settled(): Promise<void> {
+    while (this.#reporting.size > 0) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#changed.push(resolve));
+  }
+
+  #tell(): void {
+    if (this.#changed.length === 0) return;
+    for (const resolve of this.#changed.splice(0)) resolve();
+  }
+
+  #count(attempt: Attempt, by: number): void {
+    if (this.#caps[attempt.queue] === undefined) return;
+    this.#perQueue.set(attempt.queue, (this.#perQueue.get(attempt.queue) ?? 0) + by);
+  }
+}

@@ -1,0 +1,30 @@
+/** The store's clock as this process knows it: its last reading, carried on by the monotonic clock. */
+import type { Clock } from "../contracts/clock.ts";
+import type { Millis } from "../model/record.ts";
+import type { Calls } from "./calls.ts";
+
+export class StoreTime {
+  readonly #calls: Calls;
+  readonly #clock: Clock;
+  #offset: Millis | null = null;
+
+  constructor(calls: Calls, clock: Clock) {
+    this.#calls = calls;
+    this.#clock = clock;
+  }
+
+  /** Reads the store's clock; the middle of the round trip is taken as the moment of the reading. */
+  async sync(): Promise<Millis> {
+    const sent = this.#clock.mono();
+    const now = await this.#calls.now();
+    const received = this.#clock.mono();
+    this.#offset = now - (sent + received) / 2;
+    return now;
+  }
+
+  /** The store's time, estimated. Before the first reading: this process' wall clock. */
+  now(): Millis {
+    if (this.#offset === null) return this.#clock.wall();
+    return Math.floor(this.#clock.mono() + this.#offset);
+  }
+}

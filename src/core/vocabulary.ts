@@ -1,0 +1,171 @@
+/**
+ * The vocabulary: what a task, its handler's context and the service are to their users. The types refer to each other,
+ * so they stand together; nothing here runs.
+ */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Duration } from "../model/duration.ts";
+import type { Json } from "../model/json.ts";
+import type { Millis, StatusCounts, TaskPolicy, TaskRecord } from "../model/record.ts";
+import type { Backoff, CustomBackoff } from "../model/retry.ts";
+import type { CancelOutcome, TaskHandle } from "./handle.ts";
+
+/** The function that does the work. Whatever it returns must be JSON (undefined members are left out). */
+export type TaskHandler<Input, Output> = (input: Input, context: TaskContext) => Output | Promise<Output>;
+
+/** Defaults for every record of a task; an enqueue may override each of those it names too. */
+export interface TaskOptions<Input = never> {
+  /** Default `"default"`. */
+  readonly queue?: string;
+  /** Larger runs first; whole numbers, ±1,000. Default 0. */
+  readonly priority?: number;
+  /** Wait so long before the first attempt. Default 0. */
+  readonly delay?: Duration;
+  /** Cancel the record (reason `expired`) if it was not started so long after it became ready. Default: never. */
+  readonly expiresIn?: Duration;
+  /** Extra attempts after a failed first one, 0 to 1,000. Default 0. */
+  readonly retries?: number;
+  /** Default: exponential from 1 s, doubling up to 1 h, ±20 %. */
+  readonly backoff?: Backoff;
+  /** Longest run of one attempt; 1 ms at least. Default: unlimited. */
+  readonly timeout?: Duration;
+  /** At most one unfinished record under this key; a function derives it from the input. */
+  readonly key?: string | ((input: Input) => string);
+  /** Derives the key: one record per task, or per task and equal input. Not together with `key`. */
+  readonly uniqueBy?: "task" | "input";
+  /** How long the key is held: until the record is terminal (default), or forever (`resetKey` frees it). */
+  readonly uniqueUntil?: "terminal" | "forever";
+  /** Yours: a JSON object that we store and never read. */
+  readonly metadata?: Readonly<Record<string, Json>>;
+  /** Up to 20 words of up to 200 characters. */
+  readonly tags?: readonly string[];
+  /** For people, up to 1,000 characters. */
+  readonly description?: string;
+  /** Default: the configuration's. */
+  readonly executionBackend?: string;
+  readonly executionProfile?: string;
+  /** Whether a shutdown hands a running attempt back to the queue (default true) or cancels it. */
+  readonly requeueOnShutdown?: boolean;
+}
+
+/** A registered task. `Input` is what `enqueue` takes, `Output` what `handle.result()` gives. */
+export interface Task<Input = never, Output = unknown> {
+  readonly name: string;
+  readonly options: TaskOptions;
+  /** Checked defaults. */
+  readonly policy: TaskPolicy;
+  readonly customBackoff: CustomBackoff | null;
+  /** Validates inputs, at enqueue and again before the run. */
+  readonly schema: StandardSchemaV1 | null;
+  /** Derives the uniqueness key from an input; null where the options give none. */
+  readonly keyOf: ((input: Input) => string) | null;
+  /** File and line that defined it, as far as the runtime tells. */
+  readonly definedAt: string;
+  /** Calls the handler directly, without queue or validation. */
+  run(input: Input, context: TaskContext): Output | Promise<Output>;
+}
+
+/** One attempt, as its handler sees it. */
+export interface TaskContext {
+  /** The record's id; the same over all attempts. */
+  readonly id: string;
+  readonly taskName: string;
+  readonly queue: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /**
+   * Aborts when the attempt should stop; `signal.reason` says why: ATTEMPT_TIMEOUT, TaskCancelledError, LEASE_UNCERTAIN,
+   * LEASE_LOST or SHUTDOWN.
+   */
+  readonly signal: AbortSignal;
+  /** Give it to services that take an idempotency key: the same over all attempts of this record. */
+  readonly idempotencyKey: string;
+  /** Names this very attempt. */
+  readonly attemptKey: string;
+  /** Grows with every attempt of the record: compare it where a resource can refuse an older writer. */
+  readonly fence: number;
+  /** The metadata given at enqueue. */
+  readonly metadata: Readonly<Record<string, Json>>;
+  readonly tags: readonly string[];
+  /** The service the record came from, for further work. */
+  readonly service: QueueService<unknown>;
+  /** Stores how far the work is; calls in quick succession are merged. Resolves once stored, or at once when the record is no longer ours. */
+  progress(current: number, total?: number, message?: string): Promise<void>;
+  /** Stores a line of text with the record (the last 50 lines, 8 KiB each); other values are shown as JSON. */
+  log(...parts: readonly unknown[]): Promise<void>;
+  /** Says that the attempt is alive, with a note of at most 256 characters that is stored beside the progress. */
+  heartbeat(detail?: string): Promise<void>;
+  /** Ends the attempt by throwing: the record goes back to the queue for this long and no retry is spent. */
+  snooze(duration: Duration): never;
+  /**
+   * Throws LEASE_UNCERTAIN if, by this process' monotonic clock, another worker may own the record by now. It narrows
+   * the window after a stall; only a fence at the resource closes it.
+   */
+  assertLease(): void;
+}
+
+/** Options of one enqueue; each overrides the task's own. */
+export interface EnqueueOptions<Tx = never> extends Omit<TaskOptions, "key"> {
+  /** Not before this instant of the store's clock: a Date, or milliseconds since the epoch. Not together with `delay`. */
+  readonly runAt?: Date | Millis;
+  /** Cancel the record (reason `expired`) if it was not started by then. Not together with `expiresIn`. */
+  readonly expiresAt?: Date | Millis;
+  /** At most one unfinished record under this key; 1 to 500 characters. */
+  readonly key?: string;
+  /** Your own open transaction: the record is written in it, and exists once it is committed. */
+  readonly tx?: Tx;
+}
+
+/** The arguments after the task: the input may be left out where the task takes none. */
+export type EnqueueArguments<Input, Tx> = [Input] extends [never]
+  ? [input?: unknown, options?: EnqueueOptions<Tx>]
+  : undefined extends Input
+    ? [input?: Input, options?: EnqueueOptions<Tx>]
+    : // biome-ignore lint/suspicious/noConfusingVoidType: a handler without an input infers void, not undefined
+      [Input] extends [void]
+      ? [input?: undefined, options?: EnqueueOptions<Tx>]
+      : [input: Input, options?: EnqueueOptions<Tx>];
+
+/** The queue service: what producers and operators call. `Tx` is the type of a transaction that an enqueue may join. */
+export interface QueueService<Tx = never> {
+  /** Opens the store, creating or upgrading its schema; idempotent. @throws STORE_… */
+  open(): Promise<this>;
+  /** Waits for enqueues under way, then closes the store; idempotent. Handles that still wait are rejected. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  /**
+   * Stores one run of a task; resolves once the store has it. Concurrent calls are written together.
+   * @param task - The task, or the name of a registered one.
+   * @throws before anything is written: INPUT_NOT_JSON, INPUT_INVALID, INPUT_TOO_LARGE, OPTION_INVALID, TASK_UNKNOWN, …;
+   * STORE_… errors whose `committed` is `unknown` leave it open whether the record exists.
+   */
+  enqueue<Input, Output>(task: Task<Input, Output>, ...args: EnqueueArguments<Input, Tx>): Promise<TaskHandle<Output>>;
+  enqueue(task: string, input?: unknown, options?: EnqueueOptions<Tx>): Promise<TaskHandle>;
+  /**
+   * Stores many runs of one task, in order, in few writes. Inputs are all checked before the first is written.
+   * @param options - For all of them, or made for each.
+   * @throws as `enqueue`; messages name the input as `inputs[i]`.
+   */
+  enqueueMany<Input, Output>(
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+    options?: EnqueueOptions<Tx> | ((input: Input, index: number) => EnqueueOptions<Tx>),
+  ): Promise<TaskHandle<Output>[]>;
+  enqueueMany(
+    task: string,
+    inputs: readonly unknown[],
+    options?: EnqueueOptions<Tx> | ((input: unknown, index: number) => EnqueueOptions<Tx>),
+  ): Promise<TaskHandle[]>;
+  /** The record as stored, or null. */
+  get(id: string): Promise<TaskRecord | null>;
+  /** A handle of a record enqueued before, here or elsewhere; null when there is none. */
+  handle<Output = unknown>(id: string): Promise<TaskHandle<Output> | null>;
+  /** Counts per status, of one queue or all. */
+  counts(options?: { readonly queue?: string }): Promise<StatusCounts>;
+  /**
+   * Cancels a task, pending or running, in whichever process it runs. A running one is asked to stop through its signal.
+   * @param options.reason - Kept with the record; up to 1,000 characters.
+   */
+  cancel(id: string, options?: { readonly reason?: string }): Promise<CancelOutcome>;
+  /** Frees a key that was taken with `uniqueUntil: "forever"`. @returns whether it was held */
+  resetKey(key: string): Promise<boolean>;
+}

@@ -1,0 +1,351 @@
+/**
+ * The worker: claims records for its free slots, runs them, reports how they ended, keeps their leases meanwhile, and
+ * stops in steps. Claiming and reporting overlap; a store outage makes it wait, never die.
+ */
+import type { Cancel } from "../contracts/clock.ts";
+import type { Hint } from "../contracts/signals.ts";
+import { SiderealError } from "../model/errors.ts";
+import type { Millis, TaskRecord } from "../model/record.ts";
+import { Attempt } from "./attempt.ts";
+import { Claims } from "./claims.ts";
+import { LeaseKeeper } from "./lease.ts";
+import { Loop } from "./loop.ts";
+import { Pace } from "./pace.ts";
+import type { Parts } from "./parts.ts";
+import { Rest } from "./rest.ts";
+import { Slots } from "./slots.ts";
+import { upkeepLoops } from "./upkeep.ts";
+
+/** How a stop went: `escalated` means that running tasks had to be aborted. */
+export type StopOutcome = "clean" | "escalated";
+
+export interface WorkerStatus {
+  readonly id: string;
+  readonly state: "new" | "running" | "stopping" | "stopped";
+  /** Whether claims are answered, within two poll intervals: false means that the worker cannot reach its store. */
+  readonly ready: boolean;
+  readonly running: number;
+  /** Claimed, waiting for a slot. */
+  readonly claimed: number;
+  /** Handlers that ignore their signal: `name (id)`. */
+  readonly stuck: readonly string[];
+}
+
+/** Reports under way before no further records are claimed. */
+const MOST_REPORTS = 2_000;
+/** Records claimed ahead are given back when none of them could begin for so long. */
+const PATIENCE: Millis = 500;
+const CANCEL_CHECK: Millis = 1_000;
+const CANCEL_PAGE = 100;
+const MOST_CLAIMED = 1_000;
+
+export class CoreWorker {
+  readonly id: string;
+  readonly #parts: Parts;
+  readonly #slots: Slots;
+  readonly #pace: Pace;
+  readonly #rest: Rest;
+  readonly #claims: Claims;
+  readonly #leases: LeaseKeeper;
+  readonly #loops: readonly Loop[];
+  #state: WorkerStatus["state"] = "new";
+  #stopping: Promise<StopOutcome> | null = null;
+  #forced = false;
+  #force: (() => void) | null = null;
+  #claiming: Promise<void> = Promise.resolve();
+  /** Whether the claim loop waits for a slot rather than for the store. */
+  #wantsRoom = false;
+  #begunAt: Millis = 0;
+  #unsubscribe: Cancel = () => {};
+  #checkingCancels = false;
+  #failing = false;
+  #gaveUp = false;
+
+  constructor(parts: Parts, id: string) {
+    const { worker } = parts.settings;
+    if (parts.settings.executionBackend === "immediate") {
+      throw new SiderealError(
+        "WORKER_INVALID",
+        "executionBackend is immediate, which leaves a worker nothing to claim",
+      );
+    }
+    this.id = id;
+    this.#parts = parts;
+    this.#slots = new Slots(worker.maxConcurrency, worker.queueConcurrency);
+    this.#pace = new Pace(worker.maxConcurrency, worker.batchSize);
+    this.#rest = new Rest(parts.runtime, worker.pollInterval);
+    this.#claims = new Claims(parts, id);
+    this.#leases = new LeaseKeeper(parts.calls, parts.runtime, {
+      lease: worker.staleAfter,
+      every: worker.heartbeatInterval,
+    });
+    this.#loops = [
+      ...upkeepLoops(parts),
+      new Loop(parts.runtime, { name: "cancel check", every: CANCEL_CHECK, pass: () => this.#checkCancels() }),
+      new Loop(parts.runtime, { name: "patience", every: PATIENCE, pass: async () => this.#giveBackIdle() }),
+    ];
+  }
+
+  /** Begins to claim. @throws WORKER_STARTED */
+  async start(): Promise<this> {
+    if (this.#state !== "new") throw new SiderealError("WORKER_STARTED", `Worker ${this.id} is ${this.#state}`);
+    this.#state = "running";
+    this.#unsubscribe = this.#parts.backend.signals?.subscribe((hint) => this.#hear(hint)) ?? this.#unsubscribe;
+    this.#leases.start();
+    for (const loop of this.#loops) loop.start();
+    this.#claiming = this.#claimLoop();
+    return this;
+  }
+
+  /**
+   * Stops: no further claims, what was claimed but not begun goes back; running attempts get `gracefulShutdownTimeout`,
+   * then are aborted and get `finalCancelTimeout`; what still runs is handed back and named. Calling it again returns
+   * the same outcome; with `force`, then or at first, it aborts at once.
+   */
+  async stop(options: { readonly force?: boolean } = {}): Promise<StopOutcome> {
+    if (options.force) {
+      this.#forced = true;
+      this.#force?.();
+    }
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  status(): WorkerStatus {
+    const { clock } = this.#parts.runtime;
+    const waiting = clock.mono() - (this.#claims.waitingSince ?? clock.mono());
+    const patience = 2 * this.#parts.settings.worker.pollInterval;
+    const ready = this.#state === "running" && !this.#failing && waiting <= patience;
+    return {
+      id: this.id,
+      state: this.#state,
+      ready,
+      running: this.#slots.running.size,
+      claimed: this.#slots.waiting.length,
+      stuck: this.#slots.stuck,
+    };
+  }
+
+  async #claimLoop(): Promise<void> {
+    while (this.#state === "running") {
+      const room = this.#room();
+      if (room === 0) {
+        this.#wantsRoom = true;
+        await this.#rest.for(Number.POSITIVE_INFINITY);
+        continue;
+      }
+      this.#wantsRoom = this.#slots.capped;
+      const found = await this.#claim(room);
+      if (found === room) continue;
+      await this.#rest.for(await this.#untilNext(found));
+    }
+  }
+
+  /** @returns how many were claimed; -1 when the store could not be asked */
+  async #claim(room: number): Promise<number> {
+    try {
+      const { records, sent } = await this.#claims.claim(room, this.#slots.queueLimits());
+      if (this.#failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
+      this.#failing = false;
+      this.#rest.looked(records.length > 0);
+      for (const record of records) this.#take(record, sent);
+      this.#fill();
+      return records.length;
+    } catch (error) {
+      if (!this.#failing)
+        this.#parts.runtime.logger.error("the store cannot be asked for work; trying again", {
+          worker: this.id,
+          error,
+        });
+      this.#failing = true;
+      this.#rest.looked(false);
+      return -1;
+    }
+  }
+
+  /** How many records to ask for now; claims ahead are refilled when half of them are begun. */
+  #room(): number {
+    if (this.#slots.reports >= MOST_REPORTS) return 0;
+    const { ahead } = this.#pace;
+    const room = this.#slots.capacity + ahead - this.#slots.taken;
+    const least = ahead === 0 ? 1 : Math.ceil(ahead / 2);
+    return room >= least ? Math.min(room, MOST_CLAIMED) : 0;
+  }
+
+  /** How long to rest after a look that did not fill the room. */
+  async #untilNext(found: number): Promise<Millis> {
+    const delay = this.#rest.next();
+    if (found < 0) return delay;
+    try {
+      const { queues } = this.#parts.settings.worker;
+      const [next] = await this.#parts.calls.find({ by: "next", queues: queues.length === 0 ? null : queues });
+      if (next === undefined) return delay;
+      return Math.max(1, Math.min(delay, next.readyAt - this.#parts.storeTime.now() + 1));
+    } catch {
+      return delay;
+    }
+  }
+
+  #take(record: TaskRecord, sent: Millis): void {
+    const attempt = new Attempt(this.#parts, record, {
+      isSure: (id) => this.#leases.isSure(id),
+      stuck: (which) => this.#stuck(which),
+      persist: () => !this.#gaveUp,
+    });
+    this.#slots.wait(attempt);
+    this.#leases.add(attempt, sent);
+  }
+
+  /** Begins what has a slot. */
+  #fill(): void {
+    if (this.#state !== "running") return;
+    for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin())
+      void this.#run(attempt);
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const { clock } = this.#parts.runtime;
+    const begun = clock.mono();
+    this.#begunAt = begun;
+    await attempt.run();
+    this.#pace.took(clock.mono() - begun);
+    this.#slots.end(attempt);
+    this.#fill();
+    this.#wakeForRoom();
+    await this.#reported(attempt);
+  }
+
+  async #reported(attempt: Attempt): Promise<void> {
+    await attempt.reported();
+    this.#slots.reported(attempt);
+    this.#leases.remove(attempt);
+    this.#wakeForRoom();
+  }
+
+  /** A slot became free: that matters only to a loop that waits for room. */
+  #wakeForRoom(): void {
+    if (this.#wantsRoom && this.#room() > 0) this.#rest.wake();
+  }
+
+  /** Gives back what was claimed ahead and cannot begin because slow attempts hold the slots. */
+  #giveBackIdle(): void {
+    if (this.#parts.runtime.clock.mono() - this.#begunAt < PATIENCE || this.#slots.waiting.length === 0) return;
+    this.#pace.stalled();
+    this.#giveBackWaiting();
+  }
+
+  #giveBackWaiting(): void {
+    for (const attempt of this.#slots.takeWaiting()) {
+      attempt.giveBack();
+      void this.#reported(attempt);
+    }
+  }
+
+  async #checkCancels(): Promise<void> {
+    if (this.#checkingCancels || this.#slots.taken === 0) return;
+    this.#checkingCancels = true;
+    try {
+      const own = new Map([...this.#slots.running, ...this.#slots.waiting].map((attempt) => [attempt.id, attempt]));
+      let after: string | null = null;
+      for (let pages = 0; pages < 10; pages += 1) {
+        const page: readonly TaskRecord[] = await this.#parts.calls.find({
+          by: "cancelling",
+          after,
+          limit: CANCEL_PAGE,
+        });
+        for (const record of page) {
+          const attempt = own.get(record.id);
+          if (attempt?.claim === record.claim) attempt?.cancelRequested(record);
+        }
+        if (page.length < CANCEL_PAGE) break;
+        after = page.at(-1)?.id ?? null;
+      }
+    } catch (error) {
+      this.#parts.runtime.logger.warn("cancel requests could not be read", { worker: this.id, error });
+    } finally {
+      this.#checkingCancels = false;
+    }
+  }
+
+  async #stop(): Promise<StopOutcome> {
+    const { worker } = this.#parts.settings;
+    this.#state = "stopping";
+    this.#rest.wake();
+    await this.#claiming;
+    await this.#recoverClaim();
+    this.#giveBackWaiting();
+    const escalated = !(await this.#within(this.#slots.drained(), worker.gracefulShutdownTimeout, true));
+    if (escalated) await this.#abortAll(worker.finalCancelTimeout);
+    const stored = await this.#within(this.#slots.settled(), Math.max(worker.finalCancelTimeout, 1_000), false);
+    this.#gaveUp = true;
+    if (!stored)
+      this.#parts.runtime.logger.error("some outcomes could not be stored before the stop; their leases will lapse", {
+        worker: this.id,
+      });
+    this.#unsubscribe();
+    this.#rest.stop();
+    await Promise.all([this.#leases.stop(), ...this.#loops.map((loop) => loop.stop())]);
+    this.#state = "stopped";
+    return escalated ? "escalated" : "clean";
+  }
+
+  /** A claim whose answer was lost may have given us records: ask once more, and give them back. */
+  async #recoverClaim(): Promise<void> {
+    if (!this.#claims.uncertain) return;
+    try {
+      const { records, sent } = await this.#claims.claim(MOST_CLAIMED, {});
+      for (const record of records) this.#take(record, sent);
+    } catch (error) {
+      this.#parts.runtime.logger.warn("a claim's outcome is unknown; its leases will lapse", {
+        worker: this.id,
+        error,
+      });
+    }
+  }
+
+  async #abortAll(wait: Millis): Promise<void> {
+    for (const attempt of this.#slots.running) {
+      attempt.abort(new SiderealError("SHUTDOWN", `Worker ${this.id} stops while task ${attempt.id} runs`));
+    }
+    if (await this.#within(this.#slots.drained(), wait, false)) return;
+    for (const attempt of [...this.#slots.running]) {
+      this.#parts.runtime.logger.error("a task ignores the shutdown and is abandoned", {
+        task: attempt.taskName,
+        id: attempt.id,
+      });
+      attempt.abandon();
+      this.#slots.end(attempt);
+      void this.#reported(attempt);
+    }
+  }
+
+  /** Waits for something, but at most so long, or until a stop is forced; true if it came. */
+  async #within(awaited: Promise<void>, wait: Millis, forcible: boolean): Promise<boolean> {
+    let cancel: Cancel = () => {};
+    const over = new Promise<false>((resolve) => {
+      cancel = this.#parts.runtime.clock.after(wait, () => resolve(false));
+      if (!forcible) return;
+      this.#force = () => resolve(false);
+      if (this.#forced) resolve(false);
+    });
+    const came = await Promise.race([awaited.then(() => true as const), over]);
+    cancel();
+    return came;
+  }
+
+  #stuck(attempt: Attempt): void {
+    const { logger } = this.#parts.runtime;
+    this.#slots.markStuck(attempt);
+    logger.error("a task ignores its signal and is stuck", {
+      task: attempt.taskName,
+      id: attempt.id,
+      asked: attempt.aborted?.code,
+    });
+  }
+
+  #hear(hint: Hint): void {
+    if (hint.about === "work") this.#rest.wake();
+    else if (hint.about === "any") this.#rest.nudge();
+    if (hint.about === "cancel" || hint.about === "any") void this.#checkCancels();
+  }
+}

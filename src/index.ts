@@ -1,0 +1,53 @@
+/** The public names of `sidereal`, and nothing else. */
+export { type MemoryOptions, memory } from "./backends/memory/index.ts";
+export type { Cancel, Clock, Logger, Random, Runtime } from "./contracts/clock.ts";
+export type * from "./contracts/queue-backend.ts";
+export type { Hint, Signals } from "./contracts/signals.ts";
+export {
+  defineQueues,
+  type ExecutionBackendName,
+  type QueueConfig,
+  type WorkerConfig,
+} from "./core/config.ts";
+export { currentTaskContext } from "./core/context.ts";
+export { type CancelOutcome, TaskHandle } from "./core/handle.ts";
+export type { DiscoverOptions } from "./core/modules.ts";
+export { task } from "./core/task.ts";
+export type {
+  EnqueueArguments,
+  EnqueueOptions,
+  Task,
+  TaskContext,
+  TaskHandler,
+  TaskOptions,
+} from "./core/vocabulary.ts";
+export type { StopOutcome, WorkerStatus } from "./core/worker.ts";
+export type { Duration, DurationUnit } from "./model/duration.ts";
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  hasCode,
+  NonRetryableError,
+  RetryAfterError,
+  SiderealError,
+  TaskCancelledError,
+  TaskFailedError,
+} from "./model/errors.ts";
+export type { Json } from "./model/json.ts";
+export type {
+  BackoffPolicy,
+  Draft,
+  EndReason,
+  JsonText,
+  LogLine,
+  Millis,
+  RecordState,
+  StatusCounts,
+  TaskFailure,
+  TaskPolicy,
+  TaskProgress,
+  TaskRecord,
+  TaskStatus,
+} from "./model/record.ts";
+export type { Backoff, CustomBackoff } from "./model/retry.ts";
+export { discoverTasks, QueueService, type RuntimeOverrides, Worker } from "./sidereal.ts";
