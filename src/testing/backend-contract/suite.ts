@@ -1,0 +1,43 @@
+/** All tests of the suite, in the order in which a new store is best made to pass them. */
+import type { ContractCase } from "./case.ts";
+import { applyBatches } from "./cases/apply-batches.ts";
+import { applyGuards } from "./cases/apply-guards.ts";
+import { claimFilters } from "./cases/claim-filters.ts";
+import { claimOrder } from "./cases/claim-order.ts";
+import { claimOwnership } from "./cases/claim-ownership.ts";
+import { content } from "./cases/content.ts";
+import { find } from "./cases/find.ts";
+import { holds } from "./cases/holds.ts";
+import { insert } from "./cases/insert.ts";
+import { opening } from "./cases/opening.ts";
+import { prune } from "./cases/prune.ts";
+import { races } from "./cases/races.ts";
+import { renew } from "./cases/renew.ts";
+import { replies } from "./cases/replies.ts";
+import { sharing } from "./cases/sharing.ts";
+import { signals } from "./cases/signals.ts";
+import { tally } from "./cases/tally.ts";
+import { time } from "./cases/time.ts";
+import { transactions } from "./cases/transactions.ts";
+
+export const contractCases: readonly ContractCase[] = [
+  ...opening,
+  ...time,
+  ...insert,
+  ...find,
+  ...content,
+  ...claimOrder,
+  ...claimFilters,
+  ...claimOwnership,
+  ...applyGuards,
+  ...applyBatches,
+  ...renew,
+  ...tally,
+  ...prune,
+  ...holds,
+  ...signals,
+  ...sharing,
+  ...transactions,
+  ...races,
+  ...replies,
+];
