@@ -1,0 +1,287 @@
+/** The SQLite store: the contract's methods over one connection, each write one transaction that takes the lock first. */
+import { existsSync } from "node:fs";
+import type * as contract from "../../contracts/queue-backend.ts";
+import { SiderealError } from "../../model/errors.ts";
+import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
+import { apply, renew } from "./apply.ts";
+import { claim, hasClaimable } from "./claim.ts";
+import { connect, Prepared } from "./connection.ts";
+import { prune, tally } from "./counts.ts";
+import { loadDriver, type OwnConnection } from "./driver.ts";
+import { storeError } from "./errors.ts";
+import { find, setAside } from "./find.ts";
+import { held, hold, release } from "./holds.ts";
+import { insert } from "./insert.ts";
+import { joined } from "./join.ts";
+import { LogBound } from "./log.ts";
+import type { Settings, SqliteTransaction } from "./options.ts";
+import type { Damage } from "./salvage.ts";
+import { MIGRATIONS, migrate, planned } from "./schema.ts";
+import { FileSignals } from "./signals.ts";
+import { type Statements, statements } from "./statements.ts";
+import { type Counters, StoreClock, Transaction } from "./transaction.ts";
+import { Turns } from "./turns.ts";
+
+interface Opened {
+  readonly connection: OwnConnection;
+  readonly prepared: Prepared;
+}
+
+export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
+  readonly name = "sqlite";
+  readonly shared = true;
+  readonly gathers = true;
+  readonly signals: FileSignals;
+  readonly schema: NonNullable<contract.QueueBackend["schema"]> = {
+    plan: () => this.#plan(),
+    migrate: () => this.#migrate(),
+  };
+  readonly #settings: Settings;
+  readonly #sql: Statements;
+  readonly #clock: StoreClock;
+  readonly #turns: Turns;
+  readonly #log: LogBound;
+  #opened: Opened | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** Whether the last claim came back short: then the next looks before it takes the lock. */
+  #idle = true;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#sql = statements(settings.namespace);
+    this.#clock = new StoreClock(settings.clock);
+    this.#turns = new Turns(settings.clock, settings.patience);
+    this.#log = new LogBound(settings.path);
+    this.signals = new FileSignals({
+      clock: settings.clock,
+      file: `${settings.path}-wal`,
+      version: () => this.#peek("pragma data_version", ([version]) => Number(version)),
+      counters: () => this.#peek(this.#sql.readStore, countersOf),
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.#closing;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    this.#closing ??= this.#close().finally(() => {
+      this.#closing = undefined;
+    });
+    await this.#closing;
+  }
+
+  now(): Promise<Millis> {
+    return this.#read("read the clock", (tx) => tx.now);
+  }
+
+  async insert(drafts: readonly Draft[]): Promise<readonly contract.Insertion[]> {
+    return this.#write("enqueue", (tx) => insert(tx, drafts));
+  }
+
+  async claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
+    if (this.#idle && !(await this.#read("claim", (tx) => hasClaimable(tx, request)))) return [];
+    const records = await this.#write("claim", (tx) => claim(tx, request));
+    this.#idle = records.length < request.limit;
+    return records;
+  }
+
+  async apply(changes: readonly contract.Change[]): Promise<readonly boolean[]> {
+    return this.#write("write changes", (tx) => apply(tx, changes));
+  }
+
+  async renew(claims: readonly contract.ClaimRef[], lease: Millis): Promise<readonly contract.Renewal[]> {
+    return this.#write("renew leases", (tx) => renew(tx, claims, lease));
+  }
+
+  async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
+    const damages: Damage[] = [];
+    const records = await this.#read("find records", (tx) => find(tx, query, damages));
+    if (damages.length === 0) return records;
+    await this.#write("set damaged records aside", (tx) => setAside(tx, damages));
+    return this.#read("find records", (tx) => find(tx, query, []));
+  }
+
+  async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
+    return this.#read("count records", (tx) => tally(tx, queues));
+  }
+
+  async prune(before: Millis, limit: number): Promise<number> {
+    return this.#write("prune records", (tx) => prune(tx, before, limit));
+  }
+
+  async hold(name: string, holder: string, options: contract.HoldOptions = {}): Promise<contract.Hold> {
+    return this.#write("take a hold", (tx) => hold(tx, name, holder, options));
+  }
+
+  async release(name: string, holder: string): Promise<boolean> {
+    return this.#write("release a hold", (tx) => release(tx, name, holder));
+  }
+
+  async held(prefix: string): Promise<readonly contract.Hold[]> {
+    return this.#read("list holds", (tx) => held(tx, prefix));
+  }
+
+  /** Joins a transaction that the caller began on a connection to the same file; its end is the caller's business. */
+  within(connection: SqliteTransaction): Pick<contract.QueueBackend, "insert" | "apply"> {
+    const run = async <T>(doing: string, action: (tx: Transaction) => T): Promise<T> => {
+      this.#ready();
+      return joined(connection, this.#settings.path, doing, (prepared) => {
+        const tx = new Transaction(prepared, this.#sql, this.#clock);
+        const result = action(tx);
+        if (tx.wrote) tx.sign();
+        return result;
+      });
+    };
+    return {
+      insert: (drafts) => run("enqueue in your transaction", (tx) => insert(tx, drafts)),
+      apply: (changes) => run("write changes in your transaction", (tx) => apply(tx, changes)),
+    };
+  }
+
+  async #open(): Promise<void> {
+    if (this.#opened !== undefined) return;
+    const { path, synchronous, namespace } = this.#settings;
+    const driver = await loadDriver();
+    const connection = await this.#turn("open the store", () => {
+      const connection = connect(driver, path, synchronous);
+      try {
+        migrate(connection, namespace, path);
+        return connection;
+      } catch (error) {
+        connection.close();
+        throw error;
+      }
+    });
+    this.#opened = { connection, prepared: new Prepared(connection) };
+    this.signals.start();
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    this.signals.stop();
+    await this.#turns.idle();
+    this.#opened = undefined;
+    try {
+      opened.connection.close();
+    } catch (error) {
+      throw storeError(error, this.#settings.path, "close the store");
+    }
+  }
+
+  async #plan(): Promise<contract.MigrationPlan> {
+    const { path, namespace } = this.#settings;
+    if (this.#opened === undefined && !existsSync(path)) {
+      const to = MIGRATIONS.length;
+      return { from: 0, to, statements: MIGRATIONS.flatMap((migration) => migration(namespace)) };
+    }
+    return this.#aside("read the schema", (connection) => planned(connection, namespace, path));
+  }
+
+  async #migrate(): Promise<contract.MigrationPlan> {
+    const { path, namespace } = this.#settings;
+    return this.#aside("migrate the schema", (connection) => migrate(connection, namespace, path));
+  }
+
+  /** On the open connection, or on one for this purpose alone. */
+  async #aside<T>(doing: string, action: (connection: OwnConnection) => T): Promise<T> {
+    const { path } = this.#settings;
+    const driver = await loadDriver();
+    return this.#turn(doing, () => {
+      if (this.#opened !== undefined) return action(this.#opened.connection);
+      const connection = driver(path);
+      try {
+        return action(connection);
+      } finally {
+        connection.close();
+      }
+    });
+  }
+
+  async #read<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
+    const { prepared } = this.#ready();
+    return this.#turn(doing, () => {
+      return within(prepared, "begin", (finish) => {
+        const result = action(new Transaction(prepared, this.#sql, this.#clock));
+        finish("commit");
+        return result;
+      });
+    });
+  }
+
+  async #write<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
+    const { prepared, connection } = this.#ready();
+    return this.#turn(doing, () => {
+      const [tx, result] = within(prepared, "begin immediate", (finish) => {
+        const tx = new Transaction(prepared, this.#sql, this.#clock);
+        const result = action(tx);
+        if (tx.wrote) tx.sign();
+        finish(tx.wrote ? "commit" : "rollback");
+        return [tx, result] as const;
+      });
+      this.#tell(tx);
+      if (tx.wrote) this.#log.wrote(connection);
+      return result;
+    });
+  }
+
+  #tell(tx: Transaction): void {
+    this.signals.found(tx.found);
+    if (!tx.wrote) return;
+    this.signals.left(tx.left);
+    if (tx.ended.length > 0) this.signals.emit({ about: "outcome", ids: tx.ended });
+    if (tx.work) this.signals.emit({ about: "work" });
+    if (tx.cancel) this.signals.emit({ about: "cancel" });
+  }
+
+  async #turn<T>(doing: string, action: () => T): Promise<T> {
+    try {
+      return await this.#turns.take(action);
+    } catch (error) {
+      throw storeError(error, this.#settings.path, doing);
+    }
+  }
+
+  #ready(): Opened {
+    if (this.#opened !== undefined && this.#closing === undefined) return this.#opened;
+    throw new SiderealError("STORE_CLOSED", `The store ${this.#settings.path} was used while it was not open`);
+  }
+
+  /** A look for the signals' sake: nothing depends on it, so nothing may fail because of it. */
+  #peek<T>(sql: string, read: (row: readonly unknown[]) => T): T | undefined {
+    try {
+      const row = this.#opened?.prepared.get(sql).get();
+      return row && read(row);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function countersOf([, work, ended, cancels]: readonly unknown[]): Counters {
+  return { work: Number(work), ended: Number(ended), cancels: Number(cancels) };
+}
+
+/** Runs between `begin` and the end that the action names; anything thrown rolls back. */
+function within<T>(prepared: Prepared, begin: string, action: (finish: (end: string) => void) => T): T {
+  prepared.get(begin).run();
+  try {
+    return action((end) => {
+      prepared.get(end).run();
+    });
+  } catch (error) {
+    try {
+      prepared.get("rollback").run();
+    } catch {
+      // SQLite has rolled back by itself.
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** One connection to the file: opened, checked, tuned, with its statements prepared once. */
+import { statSync } from "node:fs";
+import { SiderealError } from "../../model/errors.ts";
+import { type OpenFile, type OwnConnection, prepare, type SqliteConnection, type Statement } from "./driver.ts";
+
+/** What a store survives: `full` a power loss after every answered call, `normal` a crash of the process. */
+export type Synchronous = "full" | "normal";
+
+/** How long SQLite itself may wait, blocking the event loop; longer waits are `Turns`. */
+export const BLOCKING_WAIT = 5;
+
+/** The log is copied back into the file once it has so many pages, and cut to so many bytes when it starts over. */
+const CHECKPOINT_PAGES = 1_000;
+const LOG_KEPT = 16 * 1024 * 1024;
+
+/** Opens the file, creating it if need be. Throws SQLite's errors. */
+export function connect(open: OpenFile, path: string, synchronous: Synchronous): OwnConnection {
+  if (isFolder(path)) throw new SiderealError("STORE_UNAVAILABLE", `${path} is a folder; name a file in it`);
+  const connection = open(path);
+  try {
+    connection.exec(`pragma busy_timeout = ${BLOCKING_WAIT}`);
+    const mode = prepare(connection, "pragma journal_mode = wal").get()?.[0];
+    if (mode !== "wal") {
+      throw new SiderealError(
+        "STORE_UNAVAILABLE",
+        `${path} cannot use a write-ahead log (mode ${mode}); use a local disk`,
+      );
+    }
+    connection.exec(`pragma synchronous = ${synchronous}`);
+    connection.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    connection.exec(`pragma journal_size_limit = ${LOG_KEPT}`);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The statements of one connection, each prepared when it is first used. */
+export class Prepared {
+  readonly #connection: SqliteConnection;
+  readonly #statements = new Map<string, Statement>();
+  readonly #exact = new Map<string, Statement>();
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+  }
+
+  /** The statement of this text. */
+  get(sql: string): Statement {
+    return this.#of(this.#statements, sql, false);
+  }
+
+  /** The same, with integers of any size. */
+  exact(sql: string): Statement {
+    return this.#of(this.#exact, sql, true);
+  }
+
+  #of(known: Map<string, Statement>, sql: string, exact: boolean): Statement {
+    let statement = known.get(sql);
+    if (statement === undefined) {
+      statement = prepare(this.#connection, sql, exact);
+      known.set(sql, statement);
+    }
+    return statement;
+  }
+}

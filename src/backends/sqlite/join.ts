@@ -1,0 +1,72 @@
+/** Joining the caller's own transaction: which connection it is, and a savepoint, so that a batch is written whole or not. */
+import { statSync } from "node:fs";
+import { SiderealError } from "../../model/errors.ts";
+import { Prepared } from "./connection.ts";
+import { prepare, type SqliteConnection } from "./driver.ts";
+import { storeError } from "./errors.ts";
+
+const known = new WeakMap<SqliteConnection, Map<string, Prepared>>();
+
+/** Runs on the caller's connection. @throws OPTION_INVALID if it has no transaction, or does not have the file open */
+export function joined<T>(
+  connection: SqliteConnection,
+  path: string,
+  doing: string,
+  action: (prepared: Prepared) => T,
+): T {
+  const { isTransaction, inTransaction } = connection as { isTransaction?: boolean; inTransaction?: boolean };
+  if ((isTransaction ?? inTransaction) === false) {
+    throw new SiderealError(
+      "OPTION_INVALID",
+      `Cannot ${doing}: the connection has no open transaction; begin one first`,
+    );
+  }
+  const prepared = preparedFor(connection, path, doing);
+  try {
+    prepared.get("savepoint sidereal_batch").run();
+    try {
+      const result = action(prepared);
+      prepared.get("release sidereal_batch").run();
+      return result;
+    } catch (error) {
+      undo(prepared);
+      throw error;
+    }
+  } catch (error) {
+    throw storeError(error, path, doing);
+  }
+}
+
+function undo(prepared: Prepared): void {
+  try {
+    prepared.get("rollback to sidereal_batch").run();
+    prepared.get("release sidereal_batch").run();
+  } catch {
+    // SQLite has rolled the caller's transaction back by itself.
+  }
+}
+
+function preparedFor(connection: SqliteConnection, path: string, doing: string): Prepared {
+  const files = known.get(connection) ?? new Map<string, Prepared>();
+  known.set(connection, files);
+  let prepared = files.get(path);
+  if (prepared === undefined) {
+    if (!hasOpen(connection, path)) {
+      throw new SiderealError("OPTION_INVALID", `Cannot ${doing}: the connection does not have ${path} open`);
+    }
+    prepared = new Prepared(connection);
+    files.set(path, prepared);
+  }
+  return prepared;
+}
+
+function hasOpen(connection: SqliteConnection, path: string): boolean {
+  const own = statSync(path, { throwIfNoEntry: false });
+  return prepare(connection, "pragma database_list")
+    .all()
+    .some(([, , file]) => {
+      if (typeof file !== "string" || file === "") return false;
+      const theirs = statSync(file, { throwIfNoEntry: false });
+      return own !== undefined && theirs !== undefined && own.ino === theirs.ino && own.dev === theirs.dev;
+    });
+}

@@ -1,0 +1,35 @@
+/** What the user may say about the SQLite store. */
+import type { Clock } from "../../contracts/clock.ts";
+import type { Duration } from "../../model/duration.ts";
+import type { Millis } from "../../model/record.ts";
+import type { Synchronous } from "./connection.ts";
+import type { SqliteConnection } from "./driver.ts";
+
+export interface SqliteOptions {
+  /**
+   * What an answered call survives. `"normal"` (default): the end of the process, however sudden; a power loss or a
+   * crash of the system may cost the last moments, never the file's integrity. `"full"`: those too.
+   */
+  readonly synchronous?: "normal" | "full";
+  /** How long to wait for another process' write before STORE_BUSY; default 5 s. The wait does not block the process. */
+  readonly busyTimeout?: Duration;
+  /** First part of the names of the tables; default `"sidereal"`. */
+  readonly namespace?: string;
+  /** Default: the process' own clock. */
+  readonly clock?: Clock;
+}
+
+/**
+ * A connection of the caller's own to the same file, in a transaction that the caller began (best with `begin
+ * immediate`) and will commit: a `DatabaseSync` of `node:sqlite` or `@photostructure/sqlite`, or a `better-sqlite3` one.
+ */
+export type SqliteTransaction = SqliteConnection;
+
+/** The options, checked. */
+export interface Settings {
+  readonly path: string;
+  readonly synchronous: Synchronous;
+  readonly patience: Millis;
+  readonly namespace: string;
+  readonly clock: Clock;
+}

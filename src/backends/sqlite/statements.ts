@@ -1,0 +1,281 @@
+/**
+ * Every statement, one per verb, for one namespace (an allow-listed word; all else is bound). `indexed by` pins the
+ * plans that matter: statistics of the user's own `analyze` cannot turn a claim into a scan, a missing index is an error.
+ */
+import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
+import { COLUMNS, SELECTED } from "./rows.ts";
+
+/** How many drafts one `insertMany` takes. */
+export const INSERTED_TOGETHER = 8;
+
+/** The columns of a draft that the caller chose, in the order in which `insert` binds them after `?1`, the time. */
+const DRAFTED =
+  "id, task_name, queue, execution, execution_profile, priority, input, policy, timeout, expires_at, metadata, tags, " +
+  "description, key, ready_at";
+export const DRAFTED_COUNT = 15;
+
+/** Columns that only `replace` writes; the rest of a record is written by the lifecycle. */
+const FIXED: readonly string[] =
+  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description".split(
+    " ",
+  );
+
+const NAMES: readonly string[] = COLUMNS.map(([name]) => name);
+
+/** The columns that `change` writes, by their places in a row. */
+export const CHANGED: readonly number[] = NAMES.map((_, at) => at).filter((at) => !FIXED.includes(NAMES[at] as string));
+
+const PENDING = "state = 0";
+const OWNED = "state in (1, 2)";
+const TERMINAL = "state >= 3";
+
+type StatementName =
+  | "begin"
+  | "commit"
+  | "rollback"
+  | "readStore"
+  | "writeStore"
+  | "insertOne"
+  | "insertMany"
+  | "insertWhole"
+  | "lastSeq"
+  | "lanes"
+  | "ready"
+  | "nextReady"
+  | "claimedBy"
+  | "claim"
+  | "claimOne"
+  | "complete"
+  | "change"
+  | "replace"
+  | "remove"
+  | "renew"
+  | "exists"
+  | "quarantine"
+  | "byId"
+  | "bySeq"
+  | "byKey"
+  | "byIds"
+  | "lapsed"
+  | "expired"
+  | "cancelling"
+  | "created"
+  | "tallyPending"
+  | "tallyOwned"
+  | "tallyFinished"
+  | "finishedLanes"
+  | "finishedBefore"
+  | "prune"
+  | "hold"
+  | "take"
+  | "release"
+  | "held";
+
+export type Statements = Readonly<Record<StatementName, string>>;
+
+/** The names in one namespace. */
+interface Names {
+  readonly tasks: string;
+  readonly holds: string;
+  readonly store: string;
+  /** Selects whole records. */
+  readonly all: string;
+  /** Pins an index of the tasks. */
+  index(name: string): string;
+}
+
+/** The texts of all statements in a namespace. */
+export function statements(ns: string): Statements {
+  const tasks = `${ns}_tasks`;
+  const names: Names = {
+    tasks,
+    holds: `${ns}_holds`,
+    store: `${ns}_store`,
+    all: `select ${SELECTED}, seq from ${tasks}`,
+    index: (name) => `indexed by ${tasks}_${name}`,
+  };
+  return {
+    ...storing(names),
+    ...inserting(names),
+    ...claiming(names),
+    ...changing(names),
+    ...finding(names),
+    ...counting(names),
+    ...holding(names),
+  };
+}
+
+/** Transactions, and the one row of the store itself. */
+// biome-ignore format: one statement after the other
+function storing({ store }: Names) {
+  return {
+    begin: "begin immediate",
+    commit: "commit",
+    rollback: "rollback",
+
+    // () → clock, work, ended, cancels: the highest time written down, and how many changes of each kind there were
+    readStore: `select clock, work, ended, cancels from ${store}`,
+    // (time, more work, more endings, more cancels)
+    writeStore: `update ${store} set clock = max(clock, ?1), work = work + ?2, ended = ended + ?3, cancels = cancels + ?4`,
+  };
+}
+
+/** Enqueueing. */
+// biome-ignore format: one statement after the other
+function inserting({ tasks }: Names) {
+  return {
+    // (now, the drafted columns) → changes: 0 if id or key are taken
+    insertOne: insertion(tasks, 1),
+    // (now, the drafted columns of 8 drafts) → changes: fewer than 8 if some ids or keys are taken
+    insertMany: insertion(tasks, INSERTED_TOGETHER),
+    // (every column and timeout) → changes
+    insertWhole: `insert or ignore into ${tasks} (${SELECTED}, timeout) values (${[...NAMES, "timeout"].map(() => "?").join(", ")})`,
+    // () → the largest seq, or null
+    lastSeq: `select max(seq) from ${tasks}`,
+  };
+}
+
+/** Claiming. */
+// biome-ignore format: one statement after the other
+function claiming({ tasks, all, index }: Names) {
+  const lane = "queue = ?1 and task_name = ?2 and execution = ?3 and priority = ?4";
+  return {
+    // () → queue, task, execution, priority of every kind of pending record: one seek per answer
+    lanes: `with recursive lane (seq, queue, task_name, execution, priority) as (
+      select * from (select seq, queue, task_name, execution, priority from ${tasks} ${index("claimable")}
+        where ${PENDING} order by queue, task_name, execution, priority limit 1)
+      union all
+      select n.seq, n.queue, n.task_name, n.execution, n.priority from lane l cross join ${tasks} n on n.seq = (
+        select c.seq from ${tasks} c ${index("claimable")} where c.${PENDING}
+          and (c.queue, c.task_name, c.execution, c.priority) > (+l.queue, +l.task_name, +l.execution, +l.priority)
+          order by c.queue, c.task_name, c.execution, c.priority limit 1))
+      select queue, task_name, execution, priority from lane`,
+    // (lane, now, after ready_at, after seq, limit) → the next ready and unexpired records of the lane
+    ready: `${all} ${index("claimable")} where ${PENDING} and ${lane} and ready_at <= ?5 and (ready_at, seq) > (?6, ?7)
+      and (expires_at is null or expires_at > ?5) order by ready_at, seq limit ?8`,
+    // (lane, now) → ready_at, seq of the record of the lane that becomes ready next
+    nextReady: `select ready_at, seq from ${tasks} ${index("claimable")} where ${PENDING} and ${lane} and ready_at > ?5
+      order by ready_at, seq limit 1`,
+    // (token) → the records that the token owns, in the order in which they were claimed
+    claimedBy: `${all} ${index("owned")} where ${OWNED} and state = 2 and claim = ?1 order by priority desc, ready_at, seq`,
+    // (token, now, lease, worker, seqs as JSON): what lifecycle.claimed does
+    claim: taking(tasks, "seq in (select value from json_each(?5))"),
+    // the same for one seq
+    claimOne: taking(tasks, "seq = ?5"),
+  };
+}
+
+/** Compare-and-set, leases, and setting damaged rows aside. */
+// biome-ignore format: one statement after the other
+function changing({ tasks }: Names) {
+  return {
+    // (version, finished_at, result, id, version before, claim): what lifecycle.completed does → changes
+    complete: `update ${tasks} set state = 3, version = ?1, finished_at = ?2, result = ?3, error = null, reason = null, key = null,
+      ref = null, lease_until = null where id = ?4 and version = ?5 and claim is ?6`,
+    // (the columns of `CHANGED`, id, version before, claim, now if the lease must be over) → changes; a lease stays or goes
+    change: replacement(tasks, CHANGED.map((at) => NAMES[at] as string)),
+    // (every column and timeout, then as above)
+    replace: replacement(tasks, [...NAMES, "timeout"]),
+    // (id, version, claim, now if its lease must be over) → changes
+    remove: `delete from ${tasks} where id = ?1 and version = ?2 and claim is ?3 and (?4 is null or lease_until < ?4)`,
+    // (new end, id, claim) → lease_until, cancel_requested_at, or nothing if it is not owned; what lifecycle.leaseEnd does
+    renew: `update ${tasks} set lease_until = min(?1, ifnull(started_at + timeout + ${DEADLINE_GRACE}, ?1))
+      where id = ?2 and claim = ?3 and state = 2 returning lease_until, cancel_requested_at`,
+    // (id) → seq
+    exists: `select seq from ${tasks} where id = ?1`,
+    // (finished_at, error, seq): sets a damaged row aside
+    quarantine: `update ${tasks} set state = 4, version = version + 1, finished_at = ?1, reason = 'corrupt', error = ?2, key = null,
+      ref = null, lease_until = null where seq = ?3`,
+  };
+}
+
+/** Reading records, seq last. */
+// biome-ignore format: one statement after the other
+function finding({ tasks, all, index }: Names) {
+  return {
+    byId: `${all} where id = ?1`,
+    bySeq: `${all} where seq = ?1`,
+    byKey: `${all} where key = ?1`,
+    // (ids as JSON)
+    byIds: `${all} where id in (select value from json_each(?1))`,
+    // (now, after, limit)
+    lapsed: `${all} ${index("owned")} where ${OWNED} and lease_until < ?1 and id > ?2 order by id limit ?3`,
+    expired: `${all} where seq in (select seq from ${tasks} ${index("expiring")} where ${PENDING} and expires_at is not null
+      and expires_at <= ?1 and id > ?2 order by id limit ?3) order by id`,
+    cancelling: `${all} ${index("cancelling")} where ${OWNED} and cancel_requested_at is not null and id > ?1 order by id limit ?2`,
+    // (after, limit, queues, tasks, states: each as JSON or null)
+    created: `${all} ${index("id")} where id > ?1 and (?3 is null or queue in (select value from json_each(?3)))
+      and (?4 is null or task_name in (select value from json_each(?4)))
+      and (?5 is null or state in (select value from json_each(?5))) order by id limit ?2`,
+  };
+}
+
+/** Counts, and what retention removes. */
+// biome-ignore format: one statement after the other
+function counting({ tasks, index }: Names) {
+  return {
+    // (now, queues as JSON or null) → queue, ready, all pending, when the first became ready
+    tallyPending: `select queue, sum(ready_at <= ?1), count(*), min(ready_at) from ${tasks} ${index("claimable")}
+      where ${PENDING} and (?2 is null or queue in (select value from json_each(?2))) group by queue`,
+    // (queues) → queue, count
+    tallyOwned: `select queue, count(*) from ${tasks} ${index("owned")}
+      where ${OWNED} and (?1 is null or queue in (select value from json_each(?1))) group by queue`,
+    // (queues) → queue, state, count
+    tallyFinished: `select queue, state, count(*) from ${tasks} ${index("finished")}
+      where ${TERMINAL} and (?1 is null or queue in (select value from json_each(?1))) group by queue, state`,
+
+    // () → queue, state of every kind of finished record: one seek per answer
+    finishedLanes: `with recursive lane (seq, queue, state) as (
+      select * from (select seq, queue, state from ${tasks} ${index("finished")} where ${TERMINAL} order by queue, state limit 1)
+      union all
+      select n.seq, n.queue, n.state from lane l cross join ${tasks} n on n.seq = (
+        select c.seq from ${tasks} c ${index("finished")} where c.${TERMINAL} and (c.queue, c.state) > (+l.queue, +l.state)
+          order by c.queue, c.state limit 1))
+      select queue, state from lane`,
+    // (queue, state, before, limit) → finished_at, id, seq, oldest first
+    finishedBefore: `select finished_at, id, seq from ${tasks} ${index("finished")} where ${TERMINAL} and queue = ?1 and state = ?2
+      and finished_at < ?3 order by finished_at, id limit ?4`,
+    // (seqs as JSON)
+    prune: `delete from ${tasks} where seq in (select value from json_each(?1))`,
+  };
+}
+
+/** Reservations. */
+// biome-ignore format: one statement after the other
+function holding({ holds }: Names) {
+  return {
+    // (name) → name, holder, until, note
+    hold: `select name, holder, until, note from ${holds} where name = ?1`,
+    // (name, holder, until, note)
+    take: `insert or replace into ${holds} values (?1, ?2, ?3, ?4)`,
+    // (name, holder, now) → changes
+    release: `delete from ${holds} where name = ?1 and holder = ?2 and (until is null or until > ?3)`,
+    // (prefix, end of the range, now) → name, holder, until, note
+    held: `select name, holder, until, note from ${holds} where name >= ?1 and name < ?2 and (until is null or until > ?3)`,
+  };
+}
+
+function insertion(tasks: string, rows: number): string {
+  const values = Array.from({ length: rows }, (_, row) => {
+    const own = Array.from({ length: DRAFTED_COUNT }, (_, at) => `?${2 + row * DRAFTED_COUNT + at}`);
+    return `(${own.join(", ")}, ?1, ?1, 0, 1, 0, 0, 0, 0, 0, 0)`;
+  });
+  return `insert or ignore into ${tasks} (${DRAFTED}, created_at, queued_at, state, version, attempt, failures, losses,
+    interruptions, snoozes, begun) values ${values.join(", ")}`;
+}
+
+function taking(tasks: string, which: string): string {
+  const startedAt = "max(?2, ifnull(started_at, 0) + 1)";
+  return `update ${tasks} set state = 2, version = version + 1, claim = ?1, attempt = attempt + 1, started_at = ${startedAt},
+    lease_until = min(?2 + ?3, ifnull(${startedAt} + timeout + ${DEADLINE_GRACE}, ?2 + ?3)), worker_id = ?4 where ${which}`;
+}
+
+function replacement(tasks: string, columns: readonly string[]): string {
+  const lease = columns.indexOf("lease_until");
+  const set = columns.map((name, at) =>
+    at === lease ? `lease_until = case when ?${at + 1} is null then null else lease_until end` : `${name} = ?${at + 1}`,
+  );
+  const next = columns.length + 1;
+  return `update ${tasks} set ${set.join(", ")} where id = ?${next} and version = ?${next + 1} and claim is ?${next + 2}
+    and (?${next + 3} is null or lease_until < ?${next + 3})`;
+}
