@@ -14,11 +14,13 @@ import { describe, it } from "node:test";
 import { runCase, skipReason } from "./case.ts";
 import type { ContractOptions } from "./options.ts";
 import { contractCases } from "./suite.ts";
+import { seedsOf, walkInLockstep } from "./walk/walk.ts";
 
 export { type ContractCase, runCase, skipReason } from "./case.ts";
 export { ManualClock } from "./manual-clock.ts";
 export type { Bench, Capabilities, ContractOptions, Invariant } from "./options.ts";
 export { contractCases } from "./suite.ts";
+export { WalkFailed, walkInLockstep } from "./walk/walk.ts";
 
 /** Registers every test of the contract for one store; the title of each says which invariants it guards. */
 export function exerciseBackend<Tx = never>(options: ContractOptions<Tx>): void {
@@ -38,5 +40,12 @@ export function exerciseBackend<Tx = never>(options: ContractOptions<Tx>): void 
         }
       });
     }
+    describe("walk in lockstep with the memory store", () => {
+      const seeds = seedsOf(options.walkSeeds);
+      const skip = options.capabilities.clock ? false : "the store declares: no clock";
+      it(`every answer is the same, ${seeds.length} seeds [I1 I2 I3 I4 I7 I11 I13]`, { skip }, async () => {
+        for (const seed of seeds) await walkInLockstep(options, seed);
+      });
+    });
   });
 }

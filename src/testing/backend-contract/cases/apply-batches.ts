@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, failed, released, revived } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { draftOf, forged, idOf, ids, present } from "../stage.ts";
 
 const group = new Group("apply: batches and keys");
-export const applyBatches = group.cases;
+export const applyBatches: readonly ContractCase[] = group.cases;
 
 const done = (record: TaskRecord, result = "1"): TaskRecord => completed(record, { now: 1_000, result });
 const error = { name: "Error", message: "no", stack: null, code: null, attempt: 1, at: 1 };

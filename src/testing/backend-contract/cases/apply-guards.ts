@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, dispatched, failed, lapsed, noted, released } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { draftOf, forged, idOf, LONG, present, type Stage } from "../stage.ts";
 
 const group = new Group("apply: guards");
-export const applyGuards = group.cases;
+export const applyGuards: readonly ContractCase[] = group.cases;
 
 const done = (record: TaskRecord, result = "1"): TaskRecord => completed(record, { now: 1_000, result });
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { ClaimRequest } from "../../../contracts/queue-backend.ts";
 import { claimed, completed, dispatched } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { ids, LONG, present, type Stage, type Wish } from "../stage.ts";
 
 const group = new Group("claim: filters");
-export const claimFilters = group.cases;
+export const claimFilters: readonly ContractCase[] = group.cases;
 const HOUR = 3_600_000;
 
 group.holds("I1", "not before it is ready, and then", async (stage) => {

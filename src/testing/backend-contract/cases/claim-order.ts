@@ -1,10 +1,10 @@
 /** claim, which records and in what order: priority, readiness, first in first out, over everything asked for. */
 import assert from "node:assert/strict";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { idOf, ids, present } from "../stage.ts";
 
 const group = new Group("claim: order");
-export const claimOrder = group.cases;
+export const claimOrder: readonly ContractCase[] = group.cases;
 
 group.holds("", "larger priority first, as a number", async (stage) => {
   const priorities = [0, 10, -5, 9, 100, -50, 2];

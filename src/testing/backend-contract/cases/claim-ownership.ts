@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { claimed, completed, DEADLINE_GRACE, lapsed, released } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { forged, ids, LONG, present, type Stage } from "../stage.ts";
 
 const group = new Group("claim: ownership");
-export const claimOwnership = group.cases;
+export const claimOwnership: readonly ContractCase[] = group.cases;
 
 group.holds("I3 I4", "the record becomes exactly what the lifecycle says", async (stage) => {
   const record = await stage.one({ key: "k", tags: ["t"], policy: { timeout: 1_000_000 } });

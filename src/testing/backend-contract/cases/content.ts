@@ -1,11 +1,11 @@
 /** Whatever a record holds comes back as it went in; the store reads none of it. */
 import assert from "node:assert/strict";
 import { claimed, completed, failed, noted } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { forged, ids, present } from "../stage.ts";
 
 const group = new Group("content");
-export const content = group.cases;
+export const content: readonly ContractCase[] = group.cases;
 
 /** Text that has broken one store or another. */
 const TEXTS: readonly string[] = [

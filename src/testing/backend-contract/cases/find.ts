@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import type { RecordQuery } from "../../../contracts/queue-backend.ts";
 import { cancelled, completed, dispatched, failed } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { idOf, ids, LONG, present, type Stage } from "../stage.ts";
 
 const group = new Group("find");
-export const find = group.cases;
+export const find: readonly ContractCase[] = group.cases;
 
 type Paged = Extract<RecordQuery, { after: string | null }>;
 

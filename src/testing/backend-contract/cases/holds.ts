@@ -1,10 +1,10 @@
 /** hold, release, held: named reservations with one holder. */
 import assert from "node:assert/strict";
 import type { Hold } from "../../../contracts/queue-backend.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 
 const group = new Group("hold, release, held");
-export const holds = group.cases;
+export const holds: readonly ContractCase[] = group.cases;
 const MINUTE = 60_000;
 
 group.holds("I11", "the first to ask holds it; others learn who", async ({ store }) => {

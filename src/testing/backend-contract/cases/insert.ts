@@ -1,11 +1,11 @@
 /** insert: new records in, duplicates answered. */
 import assert from "node:assert/strict";
 import { completed, stamped } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { ids, present } from "../stage.ts";
 
 const group = new Group("insert");
-export const insert = group.cases;
+export const insert: readonly ContractCase[] = group.cases;
 const DAY = 86_400_000;
 
 group.holds("I1", "stores each draft and answers in input order", async (stage) => {

@@ -1,10 +1,10 @@
 /** open, close, and what holds between them. */
 import assert from "node:assert/strict";
-import { Group, refuses } from "../case.ts";
+import { type ContractCase, Group, refuses } from "../case.ts";
 import { draftOf, idOf, ids, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("open and close");
-export const opening = group.cases;
+export const opening: readonly ContractCase[] = group.cases;
 
 group.holds("", "has the capabilities it declares", async ({ store, bench, capabilities }) => {
   assert.match(store.name, /^[a-z][a-z0-9-]*$/u, "a short name for people");

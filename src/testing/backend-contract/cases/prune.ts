@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, failed } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { ids, LONG, present, type Stage } from "../stage.ts";
 
 const group = new Group("prune");
-export const prune = group.cases;
+export const prune: readonly ContractCase[] = group.cases;
 
 group.holds("I2", "only what finished strictly before", async (stage) => {
   const [a, b, c] = await ended(stage, [1_000, 2_000, 2_001]);

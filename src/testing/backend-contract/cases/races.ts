@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, failed, lapsed, revived } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { ids, LONG, present, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("races");
-export const races = group.cases;
+export const races: readonly ContractCase[] = group.cases;
 const ROUNDS = 25;
 
 const done = (record: TaskRecord): TaskRecord => completed(record, { now: 1_000, result: "1" });

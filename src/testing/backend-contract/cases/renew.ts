@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, DEADLINE_GRACE, lapsed, released } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { draftOf, idOf, LONG, present } from "../stage.ts";
 
 const group = new Group("renew");
-export const renew = group.cases;
+export const renew: readonly ContractCase[] = group.cases;
 
 const refOf = ({ id, claim }: TaskRecord): { id: string; claim: string } => ({ id, claim: claim ?? "" });
 const held = (remaining: number, cancelRequested = false): object => ({ state: "held", remaining, cancelRequested });

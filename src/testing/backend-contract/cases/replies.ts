@@ -1,12 +1,12 @@
 /** Unknown outcomes: the request or the reply was lost, and the caller asks again (I7). */
 import assert from "node:assert/strict";
 import { cancelled, completed } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { LostCall, unreliable } from "../lost-calls.ts";
 import { dumpOf, LONG, present, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("unknown outcomes");
-export const replies = group.cases;
+export const replies: readonly ContractCase[] = group.cases;
 
 /** Makes the call through a connection that loses it, then again through one that works; answers with the second answer. */
 async function twice<T>(stage: Stage, lost: "request" | "reply", call: (store: Store) => Promise<T>): Promise<T> {

@@ -1,11 +1,11 @@
 /** Several connections to one store: each sees at once what the others wrote, and the guards hold between them. */
 import assert from "node:assert/strict";
 import { cancelled, completed, lapsed } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { ids, LONG, present } from "../stage.ts";
 
 const group = new Group("several connections");
-export const sharing = group.cases;
+export const sharing: readonly ContractCase[] = group.cases;
 const needs = ["shared"] as const;
 
 group.holds(

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { Hint } from "../../../contracts/signals.ts";
 import { cancelled, completed, released } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { present, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("signals");
-export const signals = group.cases;
+export const signals: readonly ContractCase[] = group.cases;
 const needs = ["signals"] as const;
 
 group.holds(

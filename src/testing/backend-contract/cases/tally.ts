@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { Tally } from "../../../contracts/queue-backend.ts";
 import { cancelled, completed, dispatched, failed } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { LONG, present } from "../stage.ts";
 
 const group = new Group("tally");
-export const tally = group.cases;
+export const tally: readonly ContractCase[] = group.cases;
 
 const NONE = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, oldestReadyAt: null };
 const counts = (queue: string, more: Partial<Tally>): Tally => ({ queue, ...NONE, ...more });

@@ -1,10 +1,10 @@
 /** now: the store's clock, which decides everything. */
 import assert from "node:assert/strict";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import type { Stage, Store } from "../stage.ts";
 
 const group = new Group("now");
-export const time = group.cases;
+export const time: readonly ContractCase[] = group.cases;
 const HOUR = 3_600_000;
 
 group.holds("", "answers whole milliseconds that never run backwards", async ({ store }) => {

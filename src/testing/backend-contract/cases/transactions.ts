@@ -1,11 +1,11 @@
 /** within: inserts and changes that stand or fall with the caller's own transaction. */
 import assert from "node:assert/strict";
 import { completed } from "../../../model/lifecycle.ts";
-import { Group } from "../case.ts";
+import { type ContractCase, Group } from "../case.ts";
 import { forged, ids, present, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("within a transaction");
-export const transactions = group.cases;
+export const transactions: readonly ContractCase[] = group.cases;
 const needs = ["transactions"] as const;
 
 class Undone extends Error {}
