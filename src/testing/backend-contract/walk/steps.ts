@@ -51,8 +51,8 @@ function request(walker: Walker): ClaimRequest {
     workerId: `worker-${chance.below(3)}`,
     limit: chance.pick(LIMITS),
     lease: chance.pick(LEASES),
-    tasks: chance.often(0.6) ? TASKS : chance.some(TASKS, 2),
-    queues: chance.often(0.6) ? null : chance.some(QUEUES, 2),
+    tasks: chance.often(0.6) ? TASKS : chance.some(TASKS, chance.below(3)),
+    queues: chance.often(0.6) ? null : chance.some(QUEUES, chance.below(3)),
     queueLimits: Object.fromEntries(limited.map((queue) => [queue, chance.below(4)])),
     executions: chance.often(0.7) ? ["local", "threads"] : ["local"],
   };
@@ -132,7 +132,7 @@ const look: Step = async (walker) => {
   const limit = chance.pick(LIMITS);
   const after = chance.often(0.3) ? (chance.pick(walker.ids) ?? null) : null;
   const some = [...new Set(chance.some(walker.ids, 5))];
-  const queues = chance.often(0.5) ? null : chance.some(QUEUES, 2);
+  const queues = chance.often(0.5) ? null : chance.some(QUEUES, chance.below(3));
   const states = chance.some(["pending", "running", "failed", "cancelled", "completed"] as const, 2);
   const byId = (records: readonly TaskRecord[]): unknown => records.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   await walker.ask("by id", (store) => store.find({ by: "id", ids: some }), byId);
