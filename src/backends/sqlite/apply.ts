@@ -36,13 +36,16 @@ export function renew(tx: Transaction, claims: readonly ClaimRef[], lease: Milli
 function write(tx: Transaction, { from, to, lapsed }: Change): number {
   const over = lapsed ? tx.now : null;
   if (to === null) return run(tx, tx.sql.remove, [from.id, from.version, from.claim, over]);
-  if (over === null && isCompletion(from, to)) {
+  // A token vouches that what `from` does not show to have changed is stored as it says. Without one, the id alone does
+  // not: the record may have been removed and another one of that id stored since.
+  const vouched = from.claim !== null;
+  if (vouched && over === null && isCompletion(from, to)) {
     const values = [to.version, to.finishedAt, to.result, from.id, from.version, from.claim];
     return Number(tx.statement(tx.sql.complete).run(...values).changes);
   }
   const values = encoded(to);
   const guard = [from.id, from.version, from.claim, over];
-  if (!isSameRequest(from, to)) return run(tx, tx.sql.replace, [...values, to.policy.timeout, ...guard]);
+  if (!vouched || !isSameRequest(from, to)) return run(tx, tx.sql.replace, [...values, to.policy.timeout, ...guard]);
   return run(tx, tx.sql.change, [...CHANGED.map((column) => values[column] as SqlValue), ...guard]);
 }
 
@@ -50,7 +53,7 @@ function run(tx: Transaction, sql: string, values: readonly SqlValue[]): number 
   return Number(tx.statement(sql).run(...values).changes);
 }
 
-/** Whether `complete` writes all that differs: the guard vouches for what does not. */
+/** Whether `complete` writes all that differs. */
 function isCompletion(from: TaskRecord, to: TaskRecord): boolean {
   return (
     to.state === "completed" &&

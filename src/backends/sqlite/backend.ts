@@ -13,7 +13,7 @@ import { find, setAside } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
 import { insert } from "./insert.ts";
 import { joined } from "./join.ts";
-import { LogBound } from "./log.ts";
+import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
 import type { Damage } from "./salvage.ts";
 import { MIGRATIONS, migrate, planned } from "./schema.ts";
@@ -169,6 +169,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     this.signals.stop();
     await this.#turns.idle();
     this.#opened = undefined;
+    cut(opened.connection);
     try {
       opened.connection.close();
     } catch (error) {

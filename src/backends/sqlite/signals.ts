@@ -1,9 +1,10 @@
 /**
  * Wake-ups. Writes of this backend are told at once and precisely. Those of other processes show in the log file: the
  * system's file watch says that something moved, `data_version` whether somebody else wrote, the store's counters what.
- * Where no watch works a poll does, and it stands in slowly where one does.
+ * Beside the watch the file's times are polled: slowly, or fast where the watch is found to be silent. Neither keeps a
+ * process alive.
  */
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, unwatchFile, watch, watchFile } from "node:fs";
 import type { Cancel, Clock } from "../../contracts/clock.ts";
 import type { Hint, Signals } from "../../contracts/signals.ts";
 import type { Millis } from "../../model/record.ts";
@@ -11,7 +12,7 @@ import type { Counters } from "./transaction.ts";
 
 /** How often to look beside a watch that works, and where none does. */
 const SLOW: Millis = 1_000;
-const FAST: Millis = 20;
+const FAST: Millis = 25;
 
 export interface FileSignalsOptions {
   readonly clock: Clock;
@@ -20,28 +21,31 @@ export interface FileSignalsOptions {
   /** Changes when another connection has written; undefined while that cannot be told. */
   readonly version: () => number | undefined;
   readonly counters: () => Counters | undefined;
+  /** The system's file watch; tests replace it. */
+  readonly watch?: typeof watch;
 }
 
 export class FileSignals implements Signals {
   readonly #options: FileSignalsOptions;
   readonly #listeners = new Set<(hint: Hint) => void>();
+  readonly #polled = (): void => this.#poll();
   #watcher: FSWatcher | undefined;
-  #poll: Cancel | undefined;
+  /** How often the file's times are polled; 0: not at all. */
+  #every: Millis = 0;
   #version: number | undefined;
   #known: Counters | undefined;
   #looking = false;
-  /** Whether the watch has missed a write that a poll then found. */
-  #deaf = false;
 
   constructor(options: FileSignalsOptions) {
     this.#options = options;
   }
 
   subscribe(listener: (hint: Hint) => void): Cancel {
-    this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#start();
+    const own = (hint: Hint): void => listener(hint);
+    this.#listeners.add(own);
+    this.start();
     return () => {
-      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.stop();
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.stop();
     };
   }
 
@@ -50,16 +54,17 @@ export class FileSignals implements Signals {
     for (const listener of [...this.#listeners]) listener(hint);
   }
 
-  /** Takes note of the counters that a transaction found, and tells what others did since the last look. */
+  /** Takes note of the counters that a look or a transaction found, and tells what others did since the last. */
   found(counters: Counters): void {
     const known = this.#known;
     this.#known = counters;
     if (known === undefined || this.#listeners.size === 0) return;
-    if (counters.ended !== known.ended) this.emit({ about: "any" });
-    else {
-      if (counters.work !== known.work) this.emit({ about: "work" });
-      if (counters.cancels !== known.cancels) this.emit({ about: "cancel" });
+    if (counters.ended !== known.ended) {
+      this.emit({ about: "any" });
+      return;
     }
+    if (counters.work !== known.work) this.emit({ about: "work" });
+    if (counters.cancels !== known.cancels) this.emit({ about: "cancel" });
   }
 
   /** Takes note of the counters that an own write left, without telling. */
@@ -67,36 +72,26 @@ export class FileSignals implements Signals {
     this.#known = counters;
   }
 
-  /** Stops watching; the listeners stay. */
-  stop(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-    this.#poll?.();
-    this.#poll = undefined;
-  }
-
-  /** Watches if anybody listens: to be called when the file has been opened. */
+  /** Watches if anybody listens and the file is open. */
   start(): void {
-    if (this.#listeners.size > 0 && this.#poll === undefined) this.#start();
-  }
-
-  #start(): void {
+    if (this.#every !== 0 || this.#listeners.size === 0) return;
     this.#version = this.#options.version();
     if (this.#version === undefined) return;
     this.#known = this.#options.counters();
     this.#watch();
-    this.#wait();
+    this.#pace(this.#watcher === undefined ? FAST : SLOW);
+  }
+
+  /** Stops watching; the listeners stay. */
+  stop(): void {
+    this.#unwatch();
+    this.#pace(0);
   }
 
   #watch(): void {
     try {
-      const watcher = watch(this.#options.file, { persistent: false });
-      watcher.on("change", (event) => {
-        this.#deaf = false;
-        // The log was replaced: this watch looks at a file that is no more.
-        if (event === "rename") this.#unwatch();
-        this.#soon();
-      });
+      const watcher = (this.#options.watch ?? watch)(this.#options.file, { persistent: false });
+      watcher.on("change", (event) => this.#moved(event));
       watcher.on("error", () => this.#unwatch());
       this.#watcher = watcher;
     } catch {
@@ -109,7 +104,17 @@ export class FileSignals implements Signals {
     this.#watcher = undefined;
   }
 
-  #soon(): void {
+  #pace(every: Millis): void {
+    if (every === this.#every) return;
+    if (this.#every !== 0) unwatchFile(this.#options.file, this.#polled);
+    if (every !== 0) watchFile(this.#options.file, { persistent: false, interval: every }, this.#polled);
+    this.#every = every;
+  }
+
+  #moved(event: string): void {
+    // The log was replaced: this watch looks at a file that is no more.
+    if (event === "rename") this.#unwatch();
+    this.#pace(this.#watcher === undefined ? FAST : SLOW);
     if (this.#looking) return;
     this.#looking = true;
     this.#options.clock.soon(() => {
@@ -118,24 +123,20 @@ export class FileSignals implements Signals {
     });
   }
 
-  /** Whether another connection has written. */
+  #poll(): void {
+    if (this.#looking) return;
+    const missed = this.#look();
+    if (this.#watcher === undefined) this.#watch();
+    else if (missed) this.#pace(FAST);
+  }
+
+  /** Whether another connection has written since the last look. */
   #look(): boolean {
-    if (this.#listeners.size === 0) return false;
     const version = this.#options.version();
     if (version === undefined || version === this.#version) return false;
     this.#version = version;
     const counters = this.#options.counters();
     if (counters !== undefined) this.found(counters);
     return true;
-  }
-
-  #wait(): void {
-    const every = this.#watcher === undefined || this.#deaf ? FAST : SLOW;
-    this.#poll = this.#options.clock.after(every, () => {
-      const missed = this.#look() && !this.#looking;
-      this.#deaf ||= missed && this.#watcher !== undefined;
-      if (this.#watcher === undefined) this.#watch();
-      this.#wait();
-    });
   }
 }

@@ -273,7 +273,9 @@ function taking(tasks: string, which: string): string {
 function replacement(tasks: string, columns: readonly string[]): string {
   const lease = columns.indexOf("lease_until");
   const set = columns.map((name, at) =>
-    at === lease ? `lease_until = case when ?${at + 1} is null then null else lease_until end` : `${name} = ?${at + 1}`,
+    at === lease
+      ? `lease_until = case when ?${at + 1} is null then null else ifnull(lease_until, ?${at + 1}) end`
+      : `${name} = ?${at + 1}`,
   );
   const next = columns.length + 1;
   return `update ${tasks} set ${set.join(", ")} where id = ?${next} and version = ?${next + 1} and claim is ?${next + 2}

@@ -22,7 +22,6 @@ export class Turns {
   readonly #patience: Millis;
   readonly #waiting: Waiter[] = [];
   #idle: (() => void)[] = [];
-  #alive: MessageChannel | undefined;
 
   constructor(clock: Clock, patience: Millis) {
     this.#clock = clock;
@@ -41,9 +40,7 @@ export class Turns {
     return new Promise((resolve, reject) => {
       const deadline = this.#clock.mono() + this.#patience;
       this.#waiting.push({ deadline, attempt: () => resolve(action()), reject });
-      if (this.#waiting.length > 1) return;
-      this.#stayAlive();
-      this.#again(SHORTEST);
+      if (this.#waiting.length === 1) this.#again(SHORTEST);
     });
   }
 
@@ -71,14 +68,6 @@ export class Turns {
       }
       this.#waiting.shift();
     }
-    this.#alive?.port1.close();
-    this.#alive = undefined;
     for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  /** Timers of the clock do not keep a process alive; a write that waits must, or a script could end before it is stored. */
-  #stayAlive(): void {
-    this.#alive = new MessageChannel();
-    this.#alive.port1.ref();
   }
 }
