@@ -107,6 +107,12 @@ export interface HoldOptions {
   readonly note?: JsonText | null;
 }
 
+/** What a store is told of the configuration around it. */
+export interface StoreSetting {
+  /** Prefix of everything the store names; default `sidereal`. */
+  readonly namespace: string;
+}
+
 export interface MigrationPlan {
   /** Version of the schema found; 0: none. */
   readonly from: number;
@@ -124,7 +130,7 @@ export interface QueueBackend<Tx = never> {
   /** Whether another process that is given the same configuration sees the same records. */
   readonly shared: boolean;
   /** Makes the store usable and its schema current; idempotent. @throws STORE_SCHEMA, STORE_UNAVAILABLE, … */
-  open(): Promise<void>;
+  open(setting?: StoreSetting): Promise<void>;
   /** Releases everything; idempotent; calls under way end first. */
   close(): Promise<void>;
   /** The store's clock; it never runs backwards. */
@@ -155,5 +161,8 @@ export interface QueueBackend<Tx = never> {
   /** Joins the caller's own open transaction. */
   within?(tx: Tx): Pick<QueueBackend, "insert" | "apply">;
   /** What `open` would do to the schema, and doing it; absent where there is no schema. */
-  readonly schema?: { plan(): Promise<MigrationPlan>; migrate(): Promise<MigrationPlan> };
+  readonly schema?: {
+    plan(setting?: StoreSetting): Promise<MigrationPlan>;
+    migrate(setting?: StoreSetting): Promise<MigrationPlan>;
+  };
 }

@@ -66,7 +66,7 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
 
   async open(): Promise<this> {
     if (this.#state === "open") return this;
-    await this.parts.backend.open();
+    await this.parts.backend.open({ namespace: this.parts.settings.namespace });
     try {
       await this.parts.storeTime.sync();
     } catch (error) {
