@@ -3,7 +3,7 @@ import type { Attempt } from "./attempt.ts";
 
 export class Slots {
   readonly capacity: number;
-  readonly running = new Set<Attempt>();
+  readonly running: Set<Attempt> = new Set();
   readonly #caps: Readonly<Record<string, number>>;
   readonly #perQueue = new Map<string, number>();
   readonly #stuck = new Set<Attempt>();

@@ -3,7 +3,8 @@
  * where callers branch. `docs/errors.md` is checked against the table.
  */
 
-interface ErrorRow {
+/** What is known of one code. */
+export interface ErrorRow {
   /** What happened, in general; the message of a concrete error says it in particular. */
   readonly sentence: string;
   /** How to fix it. */
@@ -21,8 +22,54 @@ const row = (sentence: string, advice: string, retryable = false, committed: "no
   committed,
 });
 
+/** The stable codes. */
+export type ErrorCode =
+  | "CONFIG_INVALID"
+  | "CONFIG_CONFLICT"
+  | "DURATION_INVALID"
+  | "NAME_INVALID"
+  | "TASK_DUPLICATE"
+  | "TASK_UNKNOWN"
+  | "TASK_MODULE_FAILED"
+  | "TASK_MODULE_MISSING"
+  | "INPUT_NOT_JSON"
+  | "INPUT_INVALID"
+  | "INPUT_TOO_LARGE"
+  | "RESULT_NOT_JSON"
+  | "RESULT_TOO_LARGE"
+  | "OPTION_INVALID"
+  | "KEY_CONFLICT"
+  | "ID_CONFLICT"
+  | "TRANSACTION_UNSUPPORTED"
+  | "TASK_FAILED"
+  | "TASK_CANCELLED"
+  | "RESULT_TIMEOUT"
+  | "RECORD_GONE"
+  | "ATTEMPT_TIMEOUT"
+  | "LEASE_UNCERTAIN"
+  | "LEASE_LOST"
+  | "SHUTDOWN"
+  | "ILLEGAL_TRANSITION"
+  | "STORE_TIMEOUT"
+  | "STORE_UNAVAILABLE"
+  | "STORE_BUSY"
+  | "STORE_FULL"
+  | "STORE_READ_ONLY"
+  | "STORE_CORRUPT"
+  | "STORE_SCHEMA"
+  | "STORE_CLOSED"
+  | "STORE_FAILED"
+  | "DEPENDENCY_MISSING"
+  | "WORKER_INVALID"
+  | "WORKER_STARTED"
+  | "APP_NOT_FOUND"
+  | "APP_INVALID"
+  | "APP_FAILED"
+  | "NOT_OPEN"
+  | "ASSERTION_FAILED";
+
 /** The table of codes. */
-export const ERROR_CODES = {
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   CONFIG_INVALID: row("A setting has a value that is not allowed.", "Change the setting that the message names."),
   CONFIG_CONFLICT: row("Two settings cannot work together.", "Change one of the settings that the message names."),
   DURATION_INVALID: row(
@@ -138,9 +185,7 @@ export const ERROR_CODES = {
   APP_FAILED: row("The application threw while it was loaded.", "Fix the application; the cause is attached."),
   NOT_OPEN: row("The queue service is not open yet.", "Await open(), or the web application's start, first."),
   ASSERTION_FAILED: row("A test assertion did not hold.", "Read the message: it lists what was found instead."),
-} as const satisfies Record<string, ErrorRow>;
-
-export type ErrorCode = keyof typeof ERROR_CODES;
+};
 
 /** Base of all errors thrown by the package; `code` is stable, `message` is for people. */
 export class SiderealError extends Error {
