@@ -22,6 +22,9 @@ export type { Bench, Capabilities, ContractOptions, Invariant } from "./options.
 export { contractCases } from "./suite.ts";
 export { WalkFailed, walkInLockstep } from "./walk/walk.ts";
 
+/** How long one test may take before it counts as stuck. */
+const PATIENCE = 60_000;
+
 /** Registers every test of the contract for one store; the title of each says which invariants it guards. */
 export function exerciseBackend<Tx = never>(options: ContractOptions<Tx>): void {
   describe(options.name, () => {
@@ -36,7 +39,9 @@ export function exerciseBackend<Tx = never>(options: ContractOptions<Tx>): void 
       describe(group, () => {
         for (const test of contractCases.filter((other) => other.group === group)) {
           const guards = test.guards.length === 0 ? "" : ` [${test.guards.join(" ")}]`;
-          it(`${test.name}${guards}`, { skip: skipReason(test, options) ?? false }, () => runCase(test, options));
+          it(`${test.name}${guards}`, { skip: skipReason(test, options) ?? false, timeout: PATIENCE }, () =>
+            runCase(test, options),
+          );
         }
       });
     }

@@ -117,7 +117,11 @@ export class Stage {
       return;
     }
     const start = await this.store.now();
-    while ((await this.store.now()) < start + ms) await turn();
+    const patience = systemClock.mono() + ms + PATIENCE;
+    while ((await this.store.now()) < start + ms) {
+      assert.ok(systemClock.mono() < patience, `the store's clock went no ${ms} ms in ${ms + PATIENCE} ms`);
+      await turn();
+    }
   }
 
   /** Waits for a real event, a wake-up for example; fails with `what` when it does not come. */
@@ -212,7 +216,12 @@ export function forged(record: TaskRecord, lies: Partial<TaskRecord>): TaskRecor
 export async function dumpOf(store: Store): Promise<TaskRecord[]> {
   const records: TaskRecord[] = [];
   for (;;) {
-    const page = await store.find({ by: "creation", after: records.at(-1)?.id ?? null, limit: 1_000 });
+    const after = records.at(-1)?.id ?? null;
+    const page = await store.find({ by: "creation", after, limit: 1_000 });
+    assert.ok(
+      after === null || page.length === 0 || (page[0] as TaskRecord).id > after,
+      "a page begins after the last",
+    );
     records.push(...page);
     if (page.length < 1_000) return records;
   }
