@@ -7,3 +7,9 @@ exerciseBackend({
   capabilities: { signals: true, shared: false, transactions: false, clock: true },
   make: async (clock) => ({ backend: memory({ clock }), dispose: async () => {} }),
 });
+
+exerciseBackend({
+  name: "memory on the machine's own clock",
+  capabilities: { signals: true, shared: false, transactions: false, clock: false },
+  make: async () => ({ backend: memory(), dispose: async () => {} }),
+});

@@ -41,6 +41,26 @@ function writes(from: TaskRecord, verb: (record: TaskRecord) => TaskRecord, fiel
   assert.deepEqual(verb(from), { ...from, version: from.version + 1, ...fields });
 }
 
+describe("enqueued", () => {
+  const given = { id: "i", taskName: "t", queue: "q", execution: "local", priority: 3, input: null, policy: POLICY };
+  const nothing = { executionProfile: null, metadata: null, tags: [], description: null, key: null };
+  const times = { createdAt: 0, queuedAt: 0, readyAt: 0, expiresAt: null, startedAt: null, finishedAt: null };
+  const spent = { attempt: 0, failures: 0, losses: 0, interruptions: 0, snoozes: 0, begun: false };
+  const outcome = { cancelRequestedAt: null, reason: null, result: null, error: null, progress: null, logs: [] };
+  const owner = { claim: null, ref: null, leaseUntil: null, workerId: null };
+
+  it("a draft is complete but for the times that the store stamps", () => {
+    const record = { ...given, ...nothing, state: "pending", version: 1, ...times, ...spent, ...outcome, ...owner };
+    assert.deepEqual(enqueued(given), { record, runAt: null, readyIn: 0, expiresAt: null, expiresIn: null });
+  });
+  it("what is given is in it", () => {
+    const more = { executionProfile: "p", metadata: "{}", tags: ["a"], description: "d", key: "k" };
+    const when = { runAt: 1, readyIn: 2, expiresAt: 3, expiresIn: 4 };
+    const draft = enqueued({ ...given, ...more, ...when });
+    assert.deepEqual(draft, { record: { ...enqueued(given).record, ...more }, ...when });
+  });
+});
+
 describe("claimed", () => {
   const facts = { now: NOW, token: "b".repeat(32), lease: 30_000, workerId: "worker-2" };
   const owned = { state: "running", claim: facts.token, workerId: "worker-2" } as const;
@@ -77,6 +97,8 @@ describe("dispatched", () => {
       workerId: "dispatcher",
     } as const;
     writes(recordIn("pending"), (r) => dispatched(r, facts), fields);
+    const { ref: _, ...bare } = facts;
+    writes(recordIn("pending"), (r) => dispatched(r, bare), { ...fields, ref: null });
   });
 });
 
@@ -135,8 +157,9 @@ describe("released", () => {
   });
   it("ends when the budget of such returns is spent, not before", () => {
     const often = { interruptions: LIMITS.interruptions - 1, snoozes: LIMITS.snoozes - 1 };
-    const last = released(recordIn("running", often), { now: NOW, because: "shutdown" });
-    assert.equal(last.state, "pending");
+    for (const because of ["shutdown", "snooze"] as const) {
+      assert.equal(released(recordIn("running", often), { now: NOW, because }).state, "pending");
+    }
     const over = { interruptions: LIMITS.interruptions + 1 };
     const from = recordIn("running", { interruptions: LIMITS.interruptions });
     writes(from, (r) => released(r, { now: NOW, because: "shutdown" }), {
