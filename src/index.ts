@@ -6,8 +6,11 @@ export type { Hint, Signals } from "./contracts/signals.ts";
 export {
   defineQueues,
   type ExecutionBackendName,
+  isQueueConfig,
   type QueueConfig,
+  type Settings,
   type WorkerConfig,
+  type WorkerSettings,
 } from "./core/config.ts";
 export { currentTaskContext } from "./core/context.ts";
 export { type CancelOutcome, TaskHandle } from "./core/handle.ts";
@@ -50,4 +53,4 @@ export type {
   TaskStatus,
 } from "./model/record.ts";
 export type { Backoff, CustomBackoff } from "./model/retry.ts";
-export { discoverTasks, QueueService, type RuntimeOverrides, Worker } from "./sidereal.ts";
+export { discoverTasks, QueueService, type RuntimeOverrides, registeredTasks, Worker } from "./sidereal.ts";

@@ -3,7 +3,7 @@
 import { memory } from "./backends/memory/index.ts";
 import type { Runtime } from "./contracts/clock.ts";
 import type { QueueBackend } from "./contracts/queue-backend.ts";
-import { type QueueConfig, resolveConfig } from "./core/config.ts";
+import { type QueueConfig, resolveConfig, type Settings } from "./core/config.ts";
 import { type DiscoverOptions, discover, loadTaskModules } from "./core/modules.ts";
 import { registry } from "./core/registry.ts";
 import { CoreService } from "./core/service.ts";
@@ -27,6 +27,11 @@ export class QueueService<Tx = never> extends CoreService<Tx> {
     const { queueBackend = "memory" } = config;
     const backend = (queueBackend === "memory" ? memory({ clock }) : queueBackend) as QueueBackend<Tx>;
     super({ settings, backend, runtime: { clock, random, logger }, registry });
+  }
+
+  /** The configuration with defaults filled in; durations in milliseconds. */
+  get settings(): Settings {
+    return this.parts.settings;
   }
 
   /** Imports the modules named by `taskModules`, then opens the store. */
@@ -94,4 +99,9 @@ export class Worker {
  */
 export function discoverTasks(root: string, options: DiscoverOptions = {}): Promise<readonly string[]> {
   return discover(root, options, importModule);
+}
+
+/** The names of all tasks that this process has registered so far, sorted. */
+export function registeredTasks(): readonly string[] {
+  return registry.names();
 }
