@@ -1,0 +1,41 @@
+// The command line.
+import { parseArgs } from "node:util";
+import { FILES } from "./adapters.mjs";
+import { WORKLOADS } from "./plan.mjs";
+
+export const USAGE = `npm run bench -- --store sqlite|memory [options]
+
+  --only W1,W3     these workloads (default: all, W1 to W8)
+  --reps 3         rounds; every figure is the median
+  --scale 1        share of the full sizes
+  --peers no       measure Sidereal alone
+  --dist FOLDER    measure this build instead of a fresh one
+  --profile        write CPU profiles of Sidereal's processes to bench/out/
+  --json           one JSON object per figure and line: workload, store, name, value, unit
+`;
+
+/** Reads the options; throws an Error whose message is for the user. */
+export function readOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      store: { type: "string", default: "sqlite" },
+      only: { type: "string", default: Object.keys(WORKLOADS).join(",") },
+      reps: { type: "string", default: "3" },
+      scale: { type: "string", default: "1" },
+      peers: { type: "string", default: "yes" },
+      dist: { type: "string" },
+      profile: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const only = values.only.split(",");
+  const unknown = only.find((name) => !(name in WORKLOADS));
+  if (unknown !== undefined) throw new Error(`--only: there is no workload ${unknown}`);
+  if (!(values.store in FILES)) throw new Error(`--store: there is no store ${values.store}`);
+  const [reps, scale] = [Number(values.reps), Number(values.scale)];
+  if (!(Number.isInteger(reps) && reps >= 1)) throw new Error(`--reps: ${values.reps} is not a number of rounds`);
+  if (!(scale > 0 && scale <= 1)) throw new Error(`--scale: ${values.scale} is not a share between 0 and 1`);
+  return { ...values, only, reps, scale, peers: values.peers !== "no" };
+}

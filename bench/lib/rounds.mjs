@@ -1,0 +1,202 @@
+// The measurements of one store: every workload in rounds, ours and the peers' in turn, so that drift hits all alike.
+import { access, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { FILES, loadAdapter } from "./adapters.mjs";
+import { dist, out } from "./paths.mjs";
+import { SIZES } from "./plan.mjs";
+import { ask } from "./spawn.mjs";
+
+/** Share of a core that others may use before a measurement is called disturbed. */
+const DISTURBED = 0.2;
+
+export class Rounds {
+  /** Values by workload, adapter and figure: lists, one value per round. */
+  values = new Map();
+  disturbed = 0;
+
+  constructor({ node, options, note }) {
+    this.node = node;
+    this.options = options;
+    this.note = note;
+    this.dist = options.dist ?? dist;
+  }
+
+  async run() {
+    const files = FILES[this.options.store];
+    this.adapters = [];
+    for (const file of this.options.peers ? files : files.slice(0, 1)) {
+      this.adapters.push({ file, ...(await describe(file)) });
+    }
+    const wants = (workload) => this.options.only.includes(workload);
+    const isFile = this.options.store === "sqlite";
+    for (let round = 0; round < this.options.reps; round += 1) {
+      for (const workload of ["W1", "W2", "W3", "W4", "W5"]) {
+        if (!wants(workload)) continue;
+        for (const adapter of this.adapters) await this.once(workload, adapter);
+        if (workload === "W4" && isFile) for (const adapter of this.adapters) await this.elsewhere(adapter);
+      }
+    }
+    if (wants("W6") && isFile) await this.grown();
+    if (wants("W7")) for (const adapter of this.adapters) await this.memory(adapter);
+    if (wants("W8")) await this.startUp();
+    await this.clean();
+  }
+
+  size(name) {
+    return Math.max(name === "W4" ? 50 : 1_000, Math.round(SIZES[name] * this.options.scale));
+  }
+
+  /** A fresh file, or a named one that stays. */
+  async file(adapter, name = "fresh") {
+    const file = join(out, `${adapter.file}-${name}.sqlite`);
+    if (name === "fresh") for (const end of ["", "-wal", "-shm"]) await rm(file + end, { force: true });
+    return file;
+  }
+
+  async clean() {
+    for (const { file } of this.adapters) {
+      for (const name of ["fresh", "completed", "scheduled"]) {
+        for (const end of ["", "-wal", "-shm"]) await rm(join(out, `${file}-${name}.sqlite${end}`), { force: true });
+      }
+    }
+  }
+
+  async ask(adapter, operation, options, quiet = false) {
+    const profile = this.options.profile && adapter.ours && !quiet;
+    const answer = await ask(this.node, "measure.mjs", [adapter.file, operation, JSON.stringify(options)], {
+      profile,
+      dist: this.dist,
+    });
+    if (!quiet && !options.elsewhere && answer.others > DISTURBED) {
+      this.disturbed += 1;
+      this.note(`  disturbed: others used ${answer.others.toFixed(2)} of a core`);
+    }
+    return answer;
+  }
+
+  add(workload, adapter, figure, value, unit) {
+    const key = `${workload}|${adapter.name}|${figure}`;
+    const entry = this.values.get(key) ?? {
+      workload,
+      adapter: adapter.name,
+      ours: adapter.ours,
+      figure,
+      unit,
+      all: [],
+    };
+    entry.all.push(value);
+    this.values.set(key, entry);
+    const shown = Math.abs(value) < 100 ? value.toFixed(3) : Math.round(value).toLocaleString("en");
+    this.note(`${workload} ${adapter.name} ${figure}: ${shown} ${unit}`);
+  }
+
+  async once(workload, adapter) {
+    const count = this.size(workload);
+    const file = await this.file(adapter);
+    const inMemory = adapter.store === "memory";
+    if (workload === "W3" && !inMemory) await this.ask(adapter, "fill", { file, count }, true);
+    const answer = await this.ask(adapter, workload, { file, count, prefill: inMemory });
+    if (workload !== "W4") this.add(workload, adapter, "rate", answer.value, "tasks/s");
+    else for (const figure of ["p50", "p95", "p99"]) this.add(workload, adapter, figure, answer[figure], "ms");
+  }
+
+  /** W4 with the producer in another process. */
+  async elsewhere(adapter) {
+    const file = await this.file(adapter);
+    const count = this.size("W4");
+    const answer = await this.ask(adapter, "W4", { file, count, elsewhere: true, adapterFile: adapter.file });
+    for (const figure of ["p50", "p95", "p99"])
+      this.add("W4", adapter, `${figure}, other process`, answer[figure], "ms");
+  }
+
+  /** W6: W3 in stores that are seeded once and grow by each drain, beside an empty one in the same round. */
+  async grown() {
+    for (const adapter of this.adapters) {
+      for (const kind of ["completed", "scheduled"]) {
+        this.note(`seeding ${adapter.name} with ${this.size(kind).toLocaleString("en")} ${kind} ...`);
+        const file = await this.file(adapter, kind);
+        for (const end of ["", "-wal", "-shm"]) await rm(file + end, { force: true });
+        const options = { file, count: this.size(kind) };
+        if (kind === "completed") await this.ask(adapter, "seed", options, true);
+        else await this.ask(adapter, "fill", { ...options, delay: 86_400_000 }, true);
+      }
+    }
+    const count = this.size("W3");
+    for (let round = 0; round < this.options.reps; round += 1) {
+      for (const adapter of this.adapters) {
+        for (const kind of ["fresh", "completed", "scheduled"]) {
+          const file = await this.file(adapter, kind);
+          await this.ask(adapter, "fill", { file, count }, true);
+          const { value } = await this.ask(adapter, "W3", { file, count });
+          this.add("W6", adapter, kind === "fresh" ? "empty" : kind, value, "tasks/s");
+        }
+      }
+    }
+  }
+
+  async memory(adapter) {
+    const megabyte = 2 ** 20;
+    const idle = await this.ask(adapter, "idle", { file: await this.file(adapter) });
+    this.add("W7", adapter, "idle worker, resident", idle.rss / megabyte, "MB");
+    // A peer without records has nothing that could grow or be stored.
+    if (!adapter.ours) return;
+    const count = this.size("growth");
+    const growth = await this.ask(adapter, "growth", { file: await this.file(adapter), count });
+    this.add("W7", adapter, "heap growth per task run", growth.heap / growth.tasks, "bytes");
+    this.add(
+      "W7",
+      adapter,
+      `heap growth over ${growth.tasks.toLocaleString("en")} tasks`,
+      growth.heap / megabyte,
+      "MB",
+    );
+    this.add(
+      "W7",
+      adapter,
+      `resident growth over ${growth.tasks.toLocaleString("en")} tasks`,
+      growth.rss / megabyte,
+      "MB",
+    );
+    const stored = await this.ask(adapter, "stored", { file: await this.file(adapter), count: this.size("stored") });
+    this.add("W7", adapter, "bytes per stored task", stored.value, "bytes");
+  }
+
+  async startUp() {
+    const ours = { name: "sidereal", ours: true };
+    const store = this.options.store === "sqlite" ? "backends/sqlite/index.js" : "index.js";
+    const name = this.options.store === "sqlite" ? "sidereal/sqlite" : "sidereal";
+    for (let round = 0; round < Math.max(5, this.options.reps); round += 1) {
+      const { value } = await ask(this.node, "startup.mjs", [join(this.dist, store)]);
+      this.add("W8", ours, `import ${name}`, value, "ms");
+    }
+    const { value } = await ask(this.node, "startup.mjs", [join(this.dist, store), "modules"]);
+    this.add("W8", ours, `modules loaded by ${name}`, value, "modules");
+    await this.commandLine(ours);
+  }
+
+  async commandLine(ours) {
+    const bin = join(this.dist, "cli", "bin.js");
+    if (
+      await access(bin).then(
+        () => false,
+        () => true,
+      )
+    ) {
+      this.note("W8: skipped the command line, this build has no cli/bin.js");
+      return;
+    }
+    for (let round = 0; round < Math.max(5, this.options.reps); round += 1) {
+      const { value } = await ask(this.node, "command.mjs", [bin, "status", "--help"]);
+      this.add("W8", ours, "sidereal status --help", value, "ms");
+    }
+    const { value } = await ask(this.node, "command.mjs", ["-e", "0"]);
+    this.add("W8", { name: "node -e 0", ours: false }, "sidereal status --help", value, "ms");
+  }
+}
+
+/** An adapter's description without opening anything. */
+async function describe(file) {
+  // Peers load only under the pinned Node, which runs this script too.
+  const { name, store, how } = await loadAdapter(file);
+  return { name, store, how, ours: name === "sidereal" };
+}
