@@ -12,11 +12,11 @@ import type { Transaction } from "./transaction.ts";
 /** Writes what is new, in input order. */
 export function insert(tx: Transaction, drafts: readonly Draft[]): Insertion[] {
   const insertions: Insertion[] = [];
-  const together = drafts.length >= INSERTED_TOGETHER && drafts.every(({ record }) => isFresh(record));
+  const together = drafts.length >= INSERTED_TOGETHER;
   let last = together ? lastSeq(tx) : 0;
   let at = 0;
   while (at < drafts.length) {
-    const count = together && drafts.length - at >= INSERTED_TOGETHER ? INSERTED_TOGETHER : 1;
+    const count = drafts.length - at >= INSERTED_TOGETHER ? INSERTED_TOGETHER : 1;
     const records = drafts.slice(at, at + count).map((draft) => stamped(draft, tx.now));
     const written = write(tx, records);
     if (written === count) for (const record of records) insertions.push({ created: true, record });
@@ -31,24 +31,59 @@ export function insert(tx: Transaction, drafts: readonly Draft[]): Insertion[] {
   return insertions;
 }
 
-/** As `lifecycle.enqueued` makes them, so that the statement can name what is not bound. */
-function isFresh(record: TaskRecord): boolean {
-  return record.version === 1 && record.state === "pending" && record.attempt === 0 && record.claim === null;
-}
-
 function lastSeq(tx: Transaction): number {
   return Number(tx.statement(tx.sql.lastSeq).get()?.[0] ?? 0);
 }
 
 function write(tx: Transaction, records: readonly TaskRecord[]): number {
+  // Every verb but `enqueued` adds to the version: what begins with another one was not made by it, and is written whole.
+  if (records.some((record) => record.version !== 1)) return writeWhole(tx, records);
+  if (records.length === 1) return run(tx, tx.sql.insertOne, drafted(tx, records));
+  return isAlike(records)
+    ? run(tx, tx.sql.insertAlike, alike(tx, records))
+    : run(tx, tx.sql.insertMany, drafted(tx, records));
+}
+
+function writeWhole(tx: Transaction, records: readonly TaskRecord[]): number {
+  return records.reduce((sum, r) => sum + run(tx, tx.sql.insertWhole, [...encoded(r), r.policy.timeout]), 0);
+}
+
+function run(tx: Transaction, sql: string, values: readonly SqlValue[]): number {
+  return Number(tx.statement(sql).run(...values).changes);
+}
+
+/** Whether the records differ in id and input only, as those of one loop over a list mostly do. */
+function isAlike(records: readonly TaskRecord[]): boolean {
   const first = records[0] as TaskRecord;
-  if (records.length === 1 && !isFresh(first)) {
-    return Number(tx.statement(tx.sql.insertWhole).run(...encoded(first), first.policy.timeout).changes);
-  }
+  return records.every(
+    (record) =>
+      record.taskName === first.taskName &&
+      record.queue === first.queue &&
+      record.execution === first.execution &&
+      record.priority === first.priority &&
+      record.policy === first.policy &&
+      record.readyAt === first.readyAt &&
+      record.key === null &&
+      record.expiresAt === null &&
+      record.executionProfile === null &&
+      record.metadata === null &&
+      record.description === null &&
+      record.tags.length === 0,
+  );
+}
+
+function alike(tx: Transaction, records: readonly TaskRecord[]): SqlValue[] {
+  const { taskName, queue, execution, priority, policy, readyAt } = records[0] as TaskRecord;
+  const shared = [taskName, queue, execution, priority, policyText(policy), policy.timeout, readyAt];
+  const values: SqlValue[] = [tx.now, ...shared];
+  for (const { id, input } of records) values.push(id, input);
+  return values;
+}
+
+function drafted(tx: Transaction, records: readonly TaskRecord[]): SqlValue[] {
   const values: SqlValue[] = [tx.now];
   for (const record of records) push(values, record);
-  const sql = records.length === 1 ? tx.sql.insertOne : tx.sql.insertMany;
-  return Number(tx.statement(sql).run(...values).changes);
+  return values;
 }
 
 function push(values: SqlValue[], record: TaskRecord): void {

@@ -54,11 +54,7 @@ export const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
 export const SELECTED: string = COLUMNS.map(([name]) => name).join(", ");
 
 /** Where `select ${SELECTED}, seq` has these. */
-export const AT: { readonly state: number; readonly readyAt: number; readonly seq: number } = {
-  state: 13,
-  readyAt: 25,
-  seq: COLUMNS.length,
-};
+export const AT: { readonly state: number; readonly seq: number } = { state: 13, seq: COLUMNS.length };
 
 /** A row that does not hold a record. */
 export class RowFault extends Error {
@@ -111,6 +107,82 @@ export function decoded(row: SqlRow): TaskRecord {
     leaseUntil: numberOrNull(row, 34),
     workerId: textOrNull(row, 35),
   };
+}
+
+/** Queue, task, execution and priority: what those records share that every claim treats alike. */
+export type LaneName = readonly [queue: string, taskName: string, execution: string, priority: number];
+
+/** The columns that `decodedFresh` needs. */
+export const FRESH: string =
+  "id, input, policy, created_at, expires_at, execution_profile, metadata, tags, description, key, ready_at, version, seq";
+
+/** Where a row of them has these. */
+export const FRESH_AT: { readonly readyAt: number; readonly seq: number } = { readyAt: 10, seq: 12 };
+
+/**
+ * The record in a row of `FRESH` if it is pending and as it was enqueued, which its version tells: every verb adds to
+ * it. Else undefined, and also if anything is odd or has tags: then the whole row is to be read.
+ */
+export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]: LaneName): TaskRecord | undefined {
+  const [id, input, policy, createdAt, expiresAt, executionProfile, metadata, tags, description, key, readyAt] = row;
+  if (
+    row[11] !== 1 ||
+    typeof id !== "string" ||
+    typeof policy !== "string" ||
+    typeof createdAt !== "number" ||
+    typeof readyAt !== "number" ||
+    !isTextOrNull(input) ||
+    !isTextOrNull(executionProfile) ||
+    !isTextOrNull(metadata) ||
+    !isTextOrNull(description) ||
+    !isTextOrNull(key) ||
+    !(expiresAt === null || typeof expiresAt === "number") ||
+    tags !== null
+  ) {
+    return undefined;
+  }
+  return {
+    id,
+    taskName,
+    queue,
+    execution,
+    executionProfile,
+    priority,
+    input,
+    policy: policyOf(policy),
+    createdAt,
+    expiresAt,
+    metadata,
+    tags: NOTHING,
+    description,
+    state: "pending",
+    version: 1,
+    claim: null,
+    attempt: 0,
+    failures: 0,
+    losses: 0,
+    interruptions: 0,
+    snoozes: 0,
+    begun: false,
+    key,
+    ref: null,
+    queuedAt: createdAt,
+    readyAt,
+    startedAt: null,
+    finishedAt: null,
+    cancelRequestedAt: null,
+    reason: null,
+    result: null,
+    error: null,
+    progress: null,
+    logs: NOTHING,
+    leaseUntil: null,
+    workerId: null,
+  };
+}
+
+function isTextOrNull(value: SqlValue | undefined): value is string | null {
+  return value === null || typeof value === "string";
 }
 
 /** The row of a record, in the order of `COLUMNS`. */

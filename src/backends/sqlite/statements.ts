@@ -3,16 +3,19 @@
  * plans that matter: statistics of the user's own `analyze` cannot turn a claim into a scan, a missing index is an error.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
-import { COLUMNS, SELECTED } from "./rows.ts";
+import { COLUMNS, FRESH, SELECTED } from "./rows.ts";
 
-/** How many drafts one `insertMany` takes. */
+/** How many drafts one statement takes; more are slower, since each value is bound on its own. */
 export const INSERTED_TOGETHER = 8;
 
-/** The columns of a draft that the caller chose, in the order in which `insert` binds them after `?1`, the time. */
+/** The columns of a draft that the caller chose. */
 const DRAFTED =
   "id, task_name, queue, execution, execution_profile, priority, input, policy, timeout, expires_at, metadata, tags, " +
   "description, key, ready_at";
-export const DRAFTED_COUNT = 15;
+const DRAFTED_COUNT = 15;
+
+/** The columns that differ between drafts of one kind; the rest of `DRAFTED` is shared, or null. */
+const ALIKE = "task_name, queue, execution, priority, policy, timeout, ready_at, id, input";
 
 /** Columns that only `replace` writes; the rest of a record is written by the lifecycle. */
 const FIXED: readonly string[] =
@@ -37,10 +40,12 @@ type StatementName =
   | "writeStore"
   | "insertOne"
   | "insertMany"
+  | "insertAlike"
   | "insertWhole"
   | "lastSeq"
   | "lanes"
   | "ready"
+  | "readyThen"
   | "nextReady"
   | "claimedBy"
   | "claim"
@@ -70,6 +75,9 @@ type StatementName =
   | "take"
   | "release"
   | "held";
+
+/** Later than any time: SQLite seeks to the first row that is not before a list of values, so the list must end a lane. */
+const NEVER = "9223372036854775807";
 
 export type Statements = Readonly<Record<StatementName, string>>;
 
@@ -125,9 +133,11 @@ function storing({ store }: Names) {
 function inserting({ tasks }: Names) {
   return {
     // (now, the drafted columns) → changes: 0 if id or key are taken
-    insertOne: insertion(tasks, 1),
+    insertOne: insertion(tasks, DRAFTED, drafted(1)),
     // (now, the drafted columns of 8 drafts) → changes: fewer than 8 if some ids or keys are taken
-    insertMany: insertion(tasks, INSERTED_TOGETHER),
+    insertMany: insertion(tasks, DRAFTED, drafted(INSERTED_TOGETHER)),
+    // (now, task, queue, execution, priority, policy, timeout, ready_at, then id and input of 8 drafts that have nothing else) → changes
+    insertAlike: insertion(tasks, ALIKE, alike(INSERTED_TOGETHER)),
     // (every column and timeout) → changes
     insertWhole: `insert or ignore into ${tasks} (${SELECTED}, timeout) values (${[...NAMES, "timeout"].map(() => "?").join(", ")})`,
     // () → the largest seq, or null
@@ -147,12 +157,16 @@ function claiming({ tasks, all, index }: Names) {
       union all
       select n.seq, n.queue, n.task_name, n.execution, n.priority from lane l cross join ${tasks} n on n.seq = (
         select c.seq from ${tasks} c ${index("claimable")} where c.${PENDING}
-          and (c.queue, c.task_name, c.execution, c.priority) > (+l.queue, +l.task_name, +l.execution, +l.priority)
-          order by c.queue, c.task_name, c.execution, c.priority limit 1))
+          and (c.queue, c.task_name, c.execution, c.priority, c.ready_at)
+            > (+l.queue, +l.task_name, +l.execution, +l.priority, ${NEVER})
+          order by c.queue, c.task_name, c.execution, c.priority, c.ready_at limit 1))
       select queue, task_name, execution, priority from lane`,
-    // (lane, now, after ready_at, after seq, limit) → the next ready and unexpired records of the lane
-    ready: `${all} ${index("claimable")} where ${PENDING} and ${lane} and ready_at <= ?5 and (ready_at, seq) > (?6, ?7)
-      and (expires_at is null or expires_at > ?5) order by ready_at, seq limit ?8`,
+    // (lane, now, after ready_at, limit) → the next ready and unexpired records of the lane
+    ready: `select ${FRESH} from ${tasks} ${index("claimable")} where ${PENDING} and ${lane} and ready_at <= ?5 and ready_at > ?6
+      and (expires_at is null or expires_at > ?5) order by ready_at, seq limit ?7`,
+    // (lane, now, ready_at, after seq, limit) → those that became ready at that very instant
+    readyThen: `select ${FRESH} from ${tasks} ${index("claimable")} where ${PENDING} and ${lane} and ready_at = ?6 and seq > ?7
+      and (expires_at is null or expires_at > ?5) order by seq limit ?8`,
     // (lane, now) → ready_at, seq of the record of the lane that becomes ready next
     nextReady: `select ready_at, seq from ${tasks} ${index("claimable")} where ${PENDING} and ${lane} and ready_at > ?5
       order by ready_at, seq limit 1`,
@@ -229,8 +243,8 @@ function counting({ tasks, index }: Names) {
       select * from (select seq, queue, state from ${tasks} ${index("finished")} where ${TERMINAL} order by queue, state limit 1)
       union all
       select n.seq, n.queue, n.state from lane l cross join ${tasks} n on n.seq = (
-        select c.seq from ${tasks} c ${index("finished")} where c.${TERMINAL} and (c.queue, c.state) > (+l.queue, +l.state)
-          order by c.queue, c.state limit 1))
+        select c.seq from ${tasks} c ${index("finished")} where c.${TERMINAL} and (c.queue, c.state, c.finished_at) > (+l.queue, +l.state, ${NEVER})
+          order by c.queue, c.state, c.finished_at limit 1))
       select queue, state from lane`,
     // (queue, state, before, limit) → finished_at, id, seq, oldest first
     finishedBefore: `select finished_at, id, seq from ${tasks} ${index("finished")} where ${TERMINAL} and queue = ?1 and state = ?2
@@ -255,13 +269,21 @@ function holding({ holds }: Names) {
   };
 }
 
-function insertion(tasks: string, rows: number): string {
-  const values = Array.from({ length: rows }, (_, row) => {
-    const own = Array.from({ length: DRAFTED_COUNT }, (_, at) => `?${2 + row * DRAFTED_COUNT + at}`);
-    return `(${own.join(", ")}, ?1, ?1, 0, 1, 0, 0, 0, 0, 0, 0)`;
-  });
-  return `insert or ignore into ${tasks} (${DRAFTED}, created_at, queued_at, state, version, attempt, failures, losses,
-    interruptions, snoozes, begun) values ${values.join(", ")}`;
+function insertion(tasks: string, columns: string, rows: readonly string[]): string {
+  return `insert or ignore into ${tasks} (${columns}, created_at, queued_at, state, version, attempt, failures, losses,
+    interruptions, snoozes, begun) values ${rows.map((values) => `(${values}, ?1, ?1, 0, 1, 0, 0, 0, 0, 0, 0)`).join(", ")}`;
+}
+
+function drafted(rows: number): string[] {
+  return Array.from({ length: rows }, (_, row) => parameters(2 + row * DRAFTED_COUNT, DRAFTED_COUNT));
+}
+
+function alike(rows: number): string[] {
+  return Array.from({ length: rows }, (_, row) => `${parameters(2, 7)}, ${parameters(9 + row * 2, 2)}`);
+}
+
+function parameters(from: number, count: number): string {
+  return Array.from({ length: count }, (_, at) => `?${from + at}`).join(", ");
 }
 
 function taking(tasks: string, which: string): string {
