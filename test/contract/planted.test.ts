@@ -8,6 +8,7 @@ import type { memory } from "../../src/backends/memory/index.ts";
 import {
   type ContractOptions,
   contractCases,
+  INVARIANTS,
   runCase,
   skipReason,
   walkInLockstep,
@@ -24,6 +25,7 @@ function optionsOf(make: typeof memory): ContractOptions {
   return {
     name: "memory",
     capabilities: { signals: true, shared: false, transactions: false, clock: true },
+    patience: 200,
     make: async (clock) => ({ backend: make({ clock }), dispose: async () => {} }),
   };
 }
@@ -65,6 +67,14 @@ describe("planted bugs", () => {
 
   it("every test has a name of its own", () => {
     assert.equal(new Set(contractCases.map(({ name }) => name)).size, contractCases.length);
+  });
+
+  it("every test guards invariants that there are", () => {
+    const guarded = new Set(contractCases.flatMap(({ guards }) => guards));
+    assert.deepEqual(
+      [...guarded].filter((id) => !(id in INVARIANTS)),
+      [],
+    );
   });
 
   it("nothing is red without a bug", async () => {

@@ -1,7 +1,8 @@
 /** A test of the suite as data, so that any runner can run it; `index.ts` hands them to `node:test`. */
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../model/errors.ts";
-import type { Capabilities, ContractOptions, Invariant } from "./options.ts";
+import type { Invariant } from "./invariants.ts";
+import type { Capabilities, ContractOptions } from "./options.ts";
 import { Stage } from "./stage.ts";
 
 /** One test of the suite. */

@@ -17,8 +17,9 @@ import { contractCases } from "./suite.ts";
 import { seedsOf, walkInLockstep } from "./walk/walk.ts";
 
 export { type ContractCase, runCase, skipReason } from "./case.ts";
+export { INVARIANTS, type Invariant } from "./invariants.ts";
 export { ManualClock } from "./manual-clock.ts";
-export type { Bench, Capabilities, ContractOptions, Invariant } from "./options.ts";
+export type { Bench, Capabilities, ContractOptions } from "./options.ts";
 export { contractCases } from "./suite.ts";
 export { WalkFailed, walkInLockstep } from "./walk/walk.ts";
 

@@ -37,9 +37,8 @@ export interface ContractOptions<Tx = never> {
   readonly walkSeeds?: number | readonly number[];
   /** Steps of one walk. Default 150. */
   readonly walkSteps?: number;
+  /** How long, in real milliseconds, a hint may take to arrive. Default 10,000. */
+  readonly patience?: number;
   /** Tests that are left out, by their name; the value says why and is shown. A name that no test has is an error. */
   readonly skip?: Readonly<Record<string, string>>;
 }
-
-/** The invariants of the protocol (ARCHITECTURE.md) that a test can guard. */
-export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20}`;
