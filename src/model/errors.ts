@@ -62,6 +62,7 @@ export type ErrorCode =
   | "DEPENDENCY_MISSING"
   | "WORKER_INVALID"
   | "WORKER_STARTED"
+  | "WORKER_FAILED"
   | "APP_NOT_FOUND"
   | "APP_INVALID"
   | "APP_FAILED"
@@ -174,6 +175,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   WORKER_INVALID: row("The worker cannot run like this.", "Change the setting that the message names."),
   WORKER_STARTED: row("The worker was started twice.", "Create a new Worker for each start."),
+  WORKER_FAILED: row(
+    "The server's worker process could not be started.",
+    "Mend what the message names; SIDEREAL_APP names another file to load.",
+  ),
   APP_NOT_FOUND: row(
     "No application was found.",
     "Name it with --app <file>[:export], SIDEREAL_APP, or package.json#sidereal.app.",
