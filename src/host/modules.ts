@@ -17,20 +17,30 @@ export async function importModule(file: string, again = false): Promise<unknown
     return await import(url.href);
   } catch (error) {
     if (!cannotLoad(error)) throw error;
-    const { createJiti } = await import("jiti");
-    const jiti = createJiti(import.meta.url, {
-      interopDefault: false,
-      moduleCache: !again,
-      fsCache: false,
-      tryNative: false,
-    });
-    return jiti.import(file);
+    return throughJiti(file, again, error);
+  }
+}
+
+/** Answers with Node's own error where jiti does not find the missing module either. */
+async function throughJiti(file: string, again: boolean, before: unknown): Promise<unknown> {
+  const { createJiti } = await import("jiti");
+  const jiti = createJiti(import.meta.url, {
+    interopDefault: false,
+    moduleCache: !again,
+    fsCache: false,
+    tryNative: false,
+    tsconfigPaths: true,
+  });
+  try {
+    return await jiti.import(file);
+  } catch (error) {
+    throw codeOf(before) === "ERR_MODULE_NOT_FOUND" && codeOf(error) === "MODULE_NOT_FOUND" ? before : error;
   }
 }
 
 /** Whether Node itself has no way to run the file, as opposed to the file throwing. */
 function cannotLoad(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
+  const code = codeOf(error);
   return (
     code === "ERR_UNKNOWN_FILE_EXTENSION" ||
     code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" ||
@@ -39,4 +49,8 @@ function cannotLoad(error: unknown): boolean {
     code === "ERR_MODULE_NOT_FOUND" ||
     code === "ERR_UNSUPPORTED_DIR_IMPORT"
   );
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code;
 }
