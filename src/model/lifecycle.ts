@@ -258,10 +258,9 @@ export function released(
   facts: { readonly now: Millis; readonly because: Release; readonly readyIn?: Millis },
 ): TaskRecord {
   legal("released", record, "running");
-  if (record.cancelRequestedAt !== null) return ended(record, "cancelled", facts.now, record.reason);
-  if (facts.because === "unstarted") {
-    return { ...requeued(record, record.queuedAt, record.readyAt), attempt: record.attempt - 1 };
-  }
+  const attempt = record.attempt - (facts.because === "unstarted" ? 1 : 0);
+  if (record.cancelRequestedAt !== null) return ended({ ...record, attempt }, "cancelled", facts.now, record.reason);
+  if (facts.because === "unstarted") return { ...requeued(record, record.queuedAt, record.readyAt), attempt };
   const shutdown = facts.because === "shutdown";
   const interruptions = record.interruptions + (shutdown ? 1 : 0);
   const snoozes = record.snoozes + (shutdown ? 0 : 1);

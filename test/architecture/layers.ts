@@ -145,9 +145,9 @@ export const layerRules: readonly Rule[] = [
       ),
       ...imports(
         tree,
-        (path) => inside("model", "contracts", "core")(path) && path !== "core/discover.ts",
+        (path) => inside("model", "contracts", "core")(path) && path !== "core/modules.ts",
         (entry) => !entry.typeOnly && packageOf(entry.specifier) !== undefined,
-        "only core/discover.ts may load a package here",
+        "only core/modules.ts may load a package here",
       ),
     ],
   },

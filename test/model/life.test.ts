@@ -99,10 +99,9 @@ function happens(record: TaskRecord, event: Event, now: number, n: number): Task
 }
 
 /** Keeps the books the way the protocol's prose says. */
-function book(account: Account, before: TaskRecord, after: TaskRecord, event: Event): void {
-  const back = after.state === "pending";
+function book(account: Account, before: TaskRecord, event: Event): void {
   if (event.verb === "claimed") account.attempt += 1;
-  if (event.verb === "released" && event.because === "unstarted" && back) account.attempt -= 1;
+  if (event.verb === "released" && event.because === "unstarted") account.attempt -= 1;
   if (event.verb === "failed") account.failures += 1;
   if (event.verb === "lapsed" && before.state === "running" && (account.losses === 0 || before.begun))
     account.losses += 1;
@@ -172,7 +171,7 @@ describe("a record's life", () => {
           }
           const after = happens(record, event, now, n + 1);
           holds(record, after, event);
-          book(account, record, after, event);
+          book(account, record, event);
           const { attempt, failures, losses } = after;
           const spent = { attempt, failures, losses, interruptions: after.interruptions, snoozes: after.snoozes };
           assert.deepEqual(spent, account);
