@@ -16,7 +16,7 @@ import { joined } from "./join.ts";
 import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
 import type { Damage } from "./salvage.ts";
-import { MIGRATIONS, migrate, planned } from "./schema.ts";
+import { migrate, planFrom, planned } from "./schema.ts";
 import { FileSignals } from "./signals.ts";
 import { type Statements, statements } from "./statements.ts";
 import { type Counters, StoreClock, Transaction } from "./transaction.ts";
@@ -179,10 +179,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   async #plan(): Promise<contract.MigrationPlan> {
     const { path, namespace } = this.#settings;
-    if (this.#opened === undefined && !existsSync(path)) {
-      const to = MIGRATIONS.length;
-      return { from: 0, to, statements: MIGRATIONS.flatMap((migration) => migration(namespace)) };
-    }
+    if (this.#opened === undefined && !existsSync(path)) return planFrom(0, namespace);
     return this.#aside("read the schema", (connection) => planned(connection, namespace, path));
   }
 

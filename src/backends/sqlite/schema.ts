@@ -110,6 +110,16 @@ export function planned(
       `The file ${path} has schema version ${from}; this version of sidereal knows up to ${to}, so it must be upgraded`,
     );
   }
+  return planFrom(from, namespace, migrations);
+}
+
+/** What brings a file of this version up to date; 0: a new one. */
+export function planFrom(
+  from: number,
+  namespace: string,
+  migrations: readonly Migration[] = MIGRATIONS,
+): MigrationPlan {
+  const to = migrations.length;
   const statements = migrations.slice(from).flatMap((migration) => migration(namespace));
   if (from < to) statements.push(`update ${namespace}_store set schema_version = ${to}`);
   return { from, to, statements };
