@@ -1,7 +1,7 @@
 /** Loading the application, and finding in it the queues that a command works on. Starts no server and no worker. */
 import { importModule } from "../host/modules.ts";
 import { markCommandLine } from "../host/role.ts";
-import { isQueueConfig, type QueueConfig } from "../index.ts";
+import { isQueueConfig, type QueueConfig, type QueueService } from "../index.ts";
 import { EXIT } from "./exits.ts";
 import { Fault, usage, words } from "./faults.ts";
 import { type Located, locate, type Surroundings } from "./locate.ts";
@@ -17,6 +17,8 @@ export interface Source extends Surroundings {
 /** The queues, and what to call when the command is done with the application. */
 export interface Loaded {
   readonly config: QueueConfig<unknown>;
+  /** Gives the application the service that the command opens, under the key where its tasks look for it. */
+  lend(service: QueueService<unknown>): void;
   close(): Promise<void>;
 }
 
@@ -27,12 +29,14 @@ interface WebApp {
   close(): PromiseLike<unknown>;
 }
 
-interface Plugin {
+/** One registration of the plugin, as the plugin lists it on the application. */
+interface Registration {
   readonly serviceKey: string;
   readonly config: QueueConfig<unknown>;
+  service?: QueueService<unknown>;
 }
 
-const PLUGINS = Symbol.for("sidereal.plugins");
+const REGISTRATIONS = Symbol.for("sidereal.plugins");
 /** The exports that are looked at first, in this order. */
 const FIRST = ["default", "app", "queues", "config"];
 const USABLE = "a Fastify app with the queue plugin, a defineQueues(...) config, or a function that returns one";
@@ -103,7 +107,7 @@ async function queuesOf(exported: unknown, where: string, service: string | unde
   const value = await produced(exported, where);
   if (isQueueConfig(value)) {
     const only = { serviceKey: value.queueServiceKey ?? "queueService", config: value };
-    return { config: selected([only], service, where), close: async () => {} };
+    return { config: selected([only], service, where).config, lend: () => {}, close: async () => {} };
   }
   if (isWebApp(value)) return ofWebApp(value, where, service);
   throw new Fault({
@@ -134,8 +138,14 @@ async function ofWebApp(app: WebApp, where: string, service: string | undefined)
     await app.close();
   };
   try {
-    const plugins = (app as { [PLUGINS]?: readonly Plugin[] })[PLUGINS] ?? [];
-    if (plugins.length > 0) return { config: selected(plugins, service, where), close };
+    const registrations = (app as { [REGISTRATIONS]?: readonly Registration[] })[REGISTRATIONS] ?? [];
+    if (registrations.length > 0) {
+      const registration = selected(registrations, service, where);
+      const lend = (opened: QueueService<unknown>): void => {
+        registration.service = opened;
+      };
+      return { config: registration.config, lend, close };
+    }
     throw new Fault({
       exit: EXIT.failed,
       what: "the web application has no queue plugin",
@@ -149,11 +159,11 @@ async function ofWebApp(app: WebApp, where: string, service: string | undefined)
   }
 }
 
-function selected(plugins: readonly Plugin[], service: string | undefined, where: string): QueueConfig<unknown> {
-  const keys = plugins.map(({ serviceKey }) => serviceKey).join(", ");
-  const found = service === undefined ? plugins : plugins.filter(({ serviceKey }) => serviceKey === service);
+function selected(all: readonly Registration[], service: string | undefined, where: string): Registration {
+  const keys = all.map(({ serviceKey }) => serviceKey).join(", ");
+  const found = service === undefined ? all : all.filter(({ serviceKey }) => serviceKey === service);
   const [first] = found;
-  if (first !== undefined && found.length === 1) return first.config;
+  if (first !== undefined && found.length === 1) return first;
   const what =
     service === undefined ? "the application has several queue services" : `the application has no service ${service}`;
   throw usage(what, `Choose one with --service: ${keys}.`, { where, code: "APP_INVALID" });

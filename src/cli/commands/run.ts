@@ -79,9 +79,10 @@ class Session {
     ladder.climb(2, "an uncaught error");
   }
 
-  async #work({ config }: Loaded, overrides: WorkerOverrides, ladder: Ladder, tell: Tell): Promise<number> {
+  async #work({ config, lend }: Loaded, overrides: WorkerOverrides, ladder: Ladder, tell: Tell): Promise<number> {
     this.stage = "check_config";
     const worker = new Worker(overridden(config, overrides));
+    lend(worker.service);
     this.stage = "start_worker";
     await worker.start();
     this.#worker = worker;
