@@ -1,0 +1,116 @@
+/** How processes behave: zombies notice, stops are clean, nobody crashes, the store is sound, everything drains. */
+import { type Check, type Evidence, Tallied } from "./check.ts";
+import { type Attempt, isSudden, type Life, type Story } from "./story.ts";
+
+export function checkProcesses(story: Story, evidence: Evidence): Check[] {
+  return [
+    zombies(story, evidence),
+    stops(story),
+    crashes(story),
+    poisonPace(story, evidence),
+    sound(evidence),
+    drained(evidence),
+  ];
+}
+
+/** Attempts that a stop past the lease met while their handler ran, with the stop. */
+export function zombieAttempts(story: Story, lease: number): { readonly attempt: Attempt; readonly wokenAt: number }[] {
+  return story.attempts.flatMap((attempt) =>
+    attempt.life.stops
+      .filter(({ from, to }) => to - from > lease && to < Number.POSITIVE_INFINITY)
+      .filter(({ from }) => (attempt.startedAt ?? Number.POSITIVE_INFINITY) < from && attempt.answeredAt > from)
+      .map(({ to }) => ({ attempt, wokenAt: to })),
+  );
+}
+
+function zombies(story: Story, { lease, heartbeat }: Evidence): Check {
+  const bound = 1.2 * heartbeat + 2_000;
+  const tallied = new Tallied(
+    "Z",
+    `a handler that a stop cost its lease sees its signal within ${Math.round(bound)} ms of waking`,
+  );
+  for (const { attempt, wokenAt } of zombieAttempts(story, lease)) {
+    const { life, abortSeenAt, finishCalledAt } = attempt;
+    // It may also have ended first, or its process may have been told to end or have died.
+    const over = life.endedAt < wokenAt + bound || (finishCalledAt !== null && finishCalledAt < wokenAt + bound);
+    tallied.expect(
+      over || (abortSeenAt !== null && abortSeenAt < wokenAt + bound),
+      () => `${attempt.id}: the handler in ${life.who} went on unaware`,
+    );
+  }
+  return tallied.check;
+}
+
+function stops(story: Story): Check {
+  const tallied = new Tallied("G", "after SIGTERM nothing is claimed, what runs is finished, and the exit code is 0");
+  for (const life of story.lives) {
+    if (life.role !== "worker" || isSudden(life)) continue;
+    const term = life.events.find(({ event }) => event === "term_seen");
+    if (term === undefined) continue;
+    tallied.expect(life.ending === "0", () => `${life.who} ended with ${life.ending || "nothing"} after SIGTERM`);
+    const late = life.events.filter(({ event, at }) => event === "claim_call" && at > term.at);
+    tallied.expect(late.length === 0, () => `${life.who} claimed ${late.length} times after SIGTERM`);
+    const open = story.attempts.filter(
+      (attempt) => attempt.life === life && attempt.answeredAt > life.endedAt && !isStale(attempt),
+    );
+    tallied.expect(open.length === 0, () => `${life.who} left ${open.map(({ id }) => id).join(", ")} unfinished`);
+  }
+  return tallied.check;
+}
+
+/** Whether the process knew that the record was no longer its own: then it reports nothing. */
+function isStale(attempt: Attempt): boolean {
+  return (
+    attempt.abortSeenAt !== null ||
+    attempt.life.events.some(
+      ({ event, id, extra }) => event === "renew_lost" && id === attempt.id && extra[0] === attempt.token,
+    )
+  );
+}
+
+function crashes(story: Story): Check {
+  const tallied = new Tallied("H", "no process ended or threw but by a fault of ours");
+  for (const life of story.lives) {
+    const crash = life.events.find(({ event }) => event === "crash");
+    tallied.expect(crash === undefined, () => `${life.who}: ${crash?.extra.join(" ")}`);
+    tallied.expect(
+      isExplained(life),
+      () => `${life.who} ended with ${life.ending || "nothing"}, and nobody asked it to`,
+    );
+  }
+  return tallied.check;
+}
+
+function isExplained({ ending, cause, termedAt }: Life): boolean {
+  if (ending === "SIGKILL") return cause !== null && cause !== "pill";
+  if (ending === "SIGABRT") return cause === "pill";
+  return ending === "0" && termedAt !== null;
+}
+
+function poisonPace(story: Story, { lease }: Evidence): Check {
+  const tallied = new Tallied("P", "a task that kills its worker is not tried again before its lease is over");
+  const lastStart = new Map<string, number>();
+  for (const { event, id, at, extra } of story.events) {
+    if (event !== "start" || extra[0] !== "pill") continue;
+    const before = lastStart.get(id);
+    lastStart.set(id, at);
+    if (before !== undefined)
+      tallied.expect(
+        at - before >= lease / 2,
+        () => `${id} ran again ${Math.round(at - before)} ms after it had begun`,
+      );
+  }
+  return tallied.check;
+}
+
+function sound({ unsound }: Evidence): Check {
+  const tallied = new Tallied("I", "the store's own integrity check finds nothing");
+  tallied.expect(unsound.length === 0, () => unsound.join("; "));
+  return tallied.check;
+}
+
+function drained({ stuck }: Evidence): Check {
+  const tallied = new Tallied("D", "with the faults over, everything drains");
+  tallied.expect(stuck === null, () => stuck ?? "");
+  return tallied.check;
+}

@@ -1,0 +1,214 @@
+/** The ledgers of a run, told per process and per attempt, so that the checks and the exposure table can ask about both. */
+import type { Event } from "./ledger.ts";
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One process, from its start to its end. */
+export interface Life {
+  readonly who: string;
+  readonly role: "worker" | "producer";
+  readonly events: Event[];
+  readonly bornAt: number;
+  /** Infinity: it was never seen to end. */
+  endedAt: number;
+  /** The exit code or the signal that the supervisor saw. */
+  ending: string;
+  /** Stopped by SIGSTOP, held up by a handler or by the machine. */
+  readonly pauses: Span[];
+  readonly stops: Span[];
+  termedAt: number | null;
+  /** Why a sudden end was our doing: `random`, a failpoint, `pill`; null where it was not. */
+  cause: string | null;
+}
+
+/** One claim of one record, and what became of it. */
+export interface Attempt {
+  readonly id: string;
+  readonly token: string;
+  readonly life: Life;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly version: number;
+  readonly claimedAt: number;
+  startedAt: number | null;
+  kind: string;
+  readonly effects: number[];
+  abortSeenAt: number | null;
+  finishCalledAt: number | null;
+  /** When the answer to its last finish was read; Infinity: never. */
+  answeredAt: number;
+  finish: "applied" | "refused" | "unknown" | null;
+  /** The state that an accepted finish led to. */
+  finishedTo: string | null;
+}
+
+/** A write that a store answered to have made. */
+export interface Write {
+  readonly id: string;
+  readonly verb: "claim" | "finish" | "lapse" | "other";
+  readonly to: string;
+  readonly version: number;
+  readonly token: string;
+  readonly who: string;
+  readonly at: number;
+}
+
+export interface Story {
+  readonly lives: readonly Life[];
+  readonly attempts: readonly Attempt[];
+  readonly attemptsOf: ReadonlyMap<string, readonly Attempt[]>;
+  readonly writesOf: ReadonlyMap<string, readonly Write[]>;
+  /** Who sent a claim with this token, and when. */
+  readonly claimCalls: ReadonlyMap<string, Event>;
+  readonly events: readonly Event[];
+}
+
+export function storyOf(events: readonly Event[]): Story {
+  const lives = livesOf(events);
+  const attempts = attemptsOf(events, lives);
+  const claimCalls = new Map<string, Event>();
+  for (const event of events) if (event.event === "claim_call") claimCalls.set(event.extra[0] ?? "", event);
+  return {
+    lives: [...lives.values()],
+    attempts,
+    attemptsOf: grouped(attempts),
+    writesOf: grouped(events.flatMap(writeOf)),
+    claimCalls,
+    events,
+  };
+}
+
+function livesOf(events: readonly Event[]): Map<string, Life> {
+  const lives = new Map<string, Life>();
+  for (const event of events) {
+    if (event.event === "spawned") {
+      const role = event.extra[0] === "producer" ? "producer" : "worker";
+      lives.set(event.who, {
+        ...{ who: event.who, role, events: [], bornAt: event.at, endedAt: Number.POSITIVE_INFINITY, ending: "" },
+        ...{ pauses: [], stops: [], termedAt: null, cause: null },
+      });
+    }
+    const life = lives.get(event.who);
+    if (life === undefined) continue;
+    life.events.push(event);
+    note(life, event);
+  }
+  return lives;
+}
+
+function note(life: Life, { event, at, extra }: Event): void {
+  if (event === "killed") life.cause = extra[0] ?? "random";
+  else if (event === "failpoint") life.cause = extra[0] ?? "failpoint";
+  else if (event === "start" && extra[0] === "pill") life.cause ??= "pill";
+  else if (event === "termed") life.termedAt = at;
+  else if (event === "stopped") life.stops.push({ from: at, to: Number.POSITIVE_INFINITY });
+  else if (event === "continued") life.stops.push({ from: life.stops.pop()?.from ?? at, to: at });
+  else if (event === "block") life.pauses.push({ from: at, to: at + Number(extra[0]) });
+  else if (event === "stall") life.pauses.push({ from: at - Number(extra[0]), to: at });
+  else if (event === "exited") {
+    life.endedAt = at;
+    life.ending = extra[0] ?? "";
+  }
+}
+
+function attemptsOf(events: readonly Event[], lives: ReadonlyMap<string, Life>): Attempt[] {
+  const attempts: Attempt[] = [];
+  const byToken = new Map<string, Attempt>();
+  const byFence = new Map<string, Attempt>();
+  for (const event of events) {
+    const life = lives.get(event.who);
+    if (life === undefined || event.id === "") continue;
+    if (event.event === "claim_ok") {
+      const token = event.extra[2] ?? "";
+      if (byToken.has(`${event.id} ${token}`)) continue;
+      const attempt = newAttempt(event, token, life);
+      attempts.push(attempt);
+      byToken.set(`${event.id} ${token}`, attempt);
+      byFence.set(`${event.id} ${event.fence} ${event.who}`, attempt);
+    } else if (event.event.startsWith("finish_")) {
+      const attempt = byToken.get(`${event.id} ${event.extra[2]}`);
+      if (attempt !== undefined) finishOf(attempt, event);
+    } else {
+      const attempt = byFence.get(`${event.id} ${event.fence} ${event.who}`);
+      if (attempt !== undefined) handlerOf(attempt, event);
+    }
+  }
+  return attempts;
+}
+
+function newAttempt(event: Event, token: string, life: Life): Attempt {
+  return {
+    ...{ id: event.id, token, life, attempt: event.attempt, fence: event.fence, version: Number(event.extra[1]) },
+    ...{ claimedAt: event.at, startedAt: null, kind: "", effects: [], abortSeenAt: null, finishCalledAt: null },
+    ...{ answeredAt: Number.POSITIVE_INFINITY, finish: null, finishedTo: null },
+  };
+}
+
+function handlerOf(attempt: Attempt, { event, at, extra }: Event): void {
+  if (event === "start") {
+    attempt.startedAt = at;
+    attempt.kind = extra[0] ?? "";
+  } else if (event === "effect") attempt.effects.push(at);
+  else if (event === "abort_seen") attempt.abortSeenAt = at;
+}
+
+function finishOf(attempt: Attempt, { event, at, extra }: Event): void {
+  if (event === "finish_call") {
+    attempt.finishCalledAt = at;
+    attempt.answeredAt = Number.POSITIVE_INFINITY;
+    return;
+  }
+  attempt.answeredAt = at;
+  if (attempt.finish === "applied") return;
+  attempt.finish = event === "finish_applied" ? "applied" : event === "finish_refused" ? "refused" : "unknown";
+  if (event === "finish_applied") attempt.finishedTo = extra[0] ?? null;
+}
+
+function writeOf({ event, id, extra, who, at }: Event): Write[] {
+  const verb =
+    event === "claim_ok"
+      ? "claim"
+      : event === "finish_applied"
+        ? "finish"
+        : event === "lapse_applied"
+          ? "lapse"
+          : event === "other_applied"
+            ? "other"
+            : null;
+  if (verb === null) return [];
+  const [to = "", version, token = ""] = extra;
+  return [{ id, verb, to, version: Number(version), token, who, at }];
+}
+
+function grouped<T extends { readonly id: string }>(items: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(item.id);
+    if (group === undefined) groups.set(item.id, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** Whether the process ended while this attempt was its own and unanswered. */
+export function diedIn(attempt: Attempt): boolean {
+  return isSudden(attempt.life) && attempt.answeredAt > attempt.life.endedAt;
+}
+
+/** An end that the process had no part in, or that a handler of ours brought upon it. */
+export function isSudden(life: Life): boolean {
+  return life.ending.startsWith("SIG");
+}
+
+/** Whether a fault that may cost a lease met the attempt: sudden death, a stop, a held-up event loop. */
+export function wasHit(attempt: Attempt): boolean {
+  if (diedIn(attempt)) return true;
+  return [...attempt.life.stops, ...attempt.life.pauses].some(
+    ({ from, to }) => to > attempt.claimedAt && from < attempt.answeredAt,
+  );
+}
+
+export const isTerminalState = (state: string): boolean => ["completed", "failed", "cancelled"].includes(state);
