@@ -9,13 +9,13 @@ import { connect, Prepared } from "./connection.ts";
 import { prune, tally } from "./counts.ts";
 import { loadDriver, type OwnConnection } from "./driver.ts";
 import { storeError } from "./errors.ts";
-import { find, setAside } from "./find.ts";
+import { find } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
 import { insert } from "./insert.ts";
 import { joined } from "./join.ts";
 import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
-import type { Damage } from "./salvage.ts";
+import { type Damage, setAside } from "./salvage.ts";
 import { migrate, planFrom, planned } from "./schema.ts";
 import { FileSignals } from "./signals.ts";
 import { type Statements, statements } from "./statements.ts";
@@ -173,7 +173,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     try {
       opened.connection.close();
     } catch (error) {
-      throw storeError(error, this.#settings.path, "close the store");
+      throw storeError(error, { path: this.#settings.path, doing: "close the store" });
     }
   }
 
@@ -243,7 +243,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     try {
       return await this.#turns.take(action);
     } catch (error) {
-      throw storeError(error, this.#settings.path, doing);
+      throw storeError(error, { path: this.#settings.path, doing, waited: this.#settings.patience });
     }
   }
 

@@ -8,8 +8,8 @@ import { claimed } from "../../model/lifecycle.ts";
 import type { TaskRecord } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { type Head, Lane } from "./lane.ts";
-import { decoded, decodedFresh, type LaneName, RowFault } from "./rows.ts";
-import { damageText, SALVAGE_LIMIT } from "./salvage.ts";
+import { AT, decoded, decodedFresh, type LaneName, RowFault } from "./rows.ts";
+import { SALVAGE_LIMIT, setAside } from "./salvage.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Whether a claim could find anything; asked before the lock is taken, so that idle workers do not hinder busy ones. */
@@ -22,14 +22,14 @@ export function hasClaimable(tx: Transaction, request: ClaimRequest): boolean {
 /** Claims; in claim order. */
 export function claim(tx: Transaction, request: ClaimRequest): TaskRecord[] {
   const again = owned(tx, request.token);
-  if (again.length > 0) return again.map((row) => decoded(row));
+  if (again.length > 0) return again.map((row) => readable(tx, row)).filter((record) => record !== undefined);
   const { token, lease, workerId } = request;
   const facts = { now: tx.now, token, lease, workerId };
   const seqs: SqlValue[] = [];
   const records: TaskRecord[] = [];
   let damaged = 0;
   for (const { row, seq, lane } of heads(tx, request, () => records.length)) {
-    const record = decodedFresh(row, lane) ?? whole(tx, seq);
+    const record = decodedFresh(row, lane) ?? readable(tx, tx.rows(tx.sql.bySeq, seq)[0] as SqlRow);
     if (record === undefined) {
       damaged += 1;
       if (damaged >= SALVAGE_LIMIT) break;
@@ -50,14 +50,13 @@ function owned(tx: Transaction, token: string): SqlRow[] {
   return tx.rows(tx.sql.claimedBy, token);
 }
 
-/** The record of a row that is not fresh; undefined if it is damaged: then it is set aside. */
-function whole(tx: Transaction, seq: SqlValue): TaskRecord | undefined {
+/** The record in a whole row; undefined if it is damaged: then it is set aside. */
+function readable(tx: Transaction, row: SqlRow): TaskRecord | undefined {
   try {
-    return decoded(tx.rows(tx.sql.bySeq, seq)[0] as SqlRow);
+    return decoded(row);
   } catch (fault) {
     if (!(fault instanceof RowFault)) throw fault;
-    tx.statement(tx.sql.quarantine).run(tx.now, damageText(fault.message, tx.now), seq);
-    tx.wrote = true;
+    setAside(tx, [{ seq: row[AT.seq] as SqlValue, why: fault.message }]);
     return undefined;
   }
 }

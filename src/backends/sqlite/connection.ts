@@ -1,7 +1,15 @@
 /** One connection to the file: opened, checked, tuned, with its statements prepared once. */
 import { statSync } from "node:fs";
 import { SiderealError } from "../../model/errors.ts";
-import { type OpenFile, type OwnConnection, prepare, type SqliteConnection, type Statement } from "./driver.ts";
+import {
+  type OpenFile,
+  type OwnConnection,
+  prepare,
+  type SqliteConnection,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+} from "./driver.ts";
 
 /** What a store survives: `full` a power loss after every answered call, `normal` a crash of the process. */
 export type Synchronous = "full" | "normal";
@@ -55,9 +63,16 @@ export class Prepared {
     return this.#of(this.#statements, sql, false);
   }
 
-  /** The same, with integers of any size. */
-  exact(sql: string): Statement {
-    return this.#of(this.#exact, sql, true);
+  /** The rows of a query. A number too large for JavaScript, for which the library would refuse all, stays a bigint. */
+  rows(sql: string, ...values: SqlValue[]): SqlRow[] {
+    try {
+      return this.get(sql).all(...values);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "ERR_OUT_OF_RANGE") throw error;
+    }
+    return this.#of(this.#exact, sql, true)
+      .all(...values)
+      .map((row) => row.map(narrowed));
   }
 
   #of(known: Map<string, Statement>, sql: string, exact: boolean): Statement {
@@ -68,4 +83,10 @@ export class Prepared {
     }
     return statement;
   }
+}
+
+function narrowed(value: SqlValue): SqlValue {
+  if (typeof value !== "bigint") return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }

@@ -1,37 +1,44 @@
 /** Counts per queue, and the removal of old records. */
 import type { Tally } from "../../contracts/queue-backend.ts";
 import type { Millis } from "../../model/record.ts";
-import type { SqlRow } from "./driver.ts";
+import type { SqlRow, SqlValue } from "./driver.ts";
 import { STATES } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 type Counts = { -readonly [Name in keyof Tally]: Tally[Name] };
 
-/** Counts by index alone. */
+/** Counts, by index alone. */
 export function tally(tx: Transaction, queues: readonly string[] | undefined): Tally[] {
   const { sql, now } = tx;
-  const only = queues === undefined ? null : JSON.stringify(queues);
   const tallies = new Map<string, Counts>();
-  const of = (queue: string): Counts => {
-    const none = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, oldestReadyAt: null };
-    const known = tallies.get(queue) ?? { queue, ...none };
-    tallies.set(queue, known);
-    return known;
-  };
-  for (const row of tx.statement(sql.tallyPending).all(now, only)) {
+  const rows = (all: string, ofOne: string, ...values: SqlValue[]): SqlRow[] =>
+    queues === undefined
+      ? tx.statement(all).all(...values)
+      : [...new Set(queues)].flatMap((queue) => tx.statement(ofOne).all(...values, queue));
+  for (const row of rows(sql.tallyPending, sql.tallyPendingOf, now)) {
     const [queue, ready, all, oldest] = row as readonly [string, number, number, Millis];
-    const counts = of(queue);
+    const counts = countsOf(tallies, queue);
     counts.pending = ready;
     counts.scheduled = all - ready;
     counts.oldestReadyAt = ready > 0 ? oldest : null;
   }
-  for (const row of tx.statement(sql.tallyOwned).all(only)) of(row[0] as string).running = row[1] as number;
-  for (const row of tx.statement(sql.tallyFinished).all(only)) {
+  for (const row of tx.statement(sql.tallyOwned).all()) {
+    const [queue, count] = row as readonly [string, number];
+    if (queues === undefined || queues.includes(queue)) countsOf(tallies, queue).running = count;
+  }
+  for (const row of rows(sql.tallyFinished, sql.tallyFinishedOf)) {
     const [queue, state, count] = row as readonly [string, number, number];
     const name = STATES[state];
-    if (name === "completed" || name === "failed" || name === "cancelled") of(queue)[name] = count;
+    if (name === "completed" || name === "failed" || name === "cancelled") countsOf(tallies, queue)[name] = count;
   }
   return [...tallies.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1));
+}
+
+function countsOf(tallies: Map<string, Counts>, queue: string): Counts {
+  const none = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, oldestReadyAt: null };
+  const counts = tallies.get(queue) ?? { queue, ...none };
+  tallies.set(queue, counts);
+  return counts;
 }
 
 /** Deletes terminal records, oldest first. */

@@ -3,7 +3,7 @@ import type { RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { STATES } from "./rows.ts";
-import { type Damage, damageText, SALVAGE_LIMIT, salvaged } from "./salvage.ts";
+import { type Damage, salvaged } from "./salvage.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The records of one page; `damages` takes note of damaged rows that should be set aside. */
@@ -12,14 +12,6 @@ export function find(tx: Transaction, query: RecordQuery, damages: Damage[]): Ta
   if (query.by !== "id") return records;
   const byId = new Map(records.map((record) => [record.id, record]));
   return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
-}
-
-/** Marks damaged rows as failed. */
-export function setAside(tx: Transaction, damages: readonly Damage[]): void {
-  for (const { seq, why } of damages.slice(0, SALVAGE_LIMIT)) {
-    tx.statement(tx.sql.quarantine).run(tx.now, damageText(why, tx.now), seq);
-    tx.wrote = true;
-  }
 }
 
 function rows(tx: Transaction, query: RecordQuery): SqlRow[] {

@@ -33,7 +33,7 @@ export function joined<T>(
       throw error;
     }
   } catch (error) {
-    throw storeError(error, path, doing);
+    throw storeError(error, { path, doing });
   }
 }
 

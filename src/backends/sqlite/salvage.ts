@@ -3,11 +3,12 @@
  * reason `corrupt`; its broken columns stay in the file as evidence and read as if they were empty.
  */
 import type { Millis, TaskFailure, TaskRecord } from "../../model/record.ts";
-import type { SqlRow, SqlValue, Statement } from "./driver.ts";
+import type { SqlRow, SqlValue } from "./driver.ts";
 import { AT, COLUMNS, decoded, policyText, RowFault, STATES } from "./rows.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Reason of a record that was damaged in the store. */
-export const CORRUPT = "corrupt";
+const CORRUPT = "corrupt";
 
 /** At most so many rows are set aside by one call. */
 export const SALVAGE_LIMIT = 1_000;
@@ -27,18 +28,6 @@ const EMPTY_POLICY = policyText({
   requeueOnShutdown: true,
 });
 
-/** Reads rows; a number too large for JavaScript, which the library would refuse with the whole answer, becomes a damaged column. */
-export function rowsOf(statement: Statement, exact: () => Statement, ...values: SqlValue[]): SqlRow[] {
-  try {
-    return statement.all(...values);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== "ERR_OUT_OF_RANGE") throw error;
-  }
-  return exact()
-    .all(...values)
-    .map((row) => row.map(narrowed));
-}
-
 /** The record in a row, or what can be told of it; `damages` takes note of a damaged row that still looks alive. */
 export function salvaged(row: SqlRow, damages: Damage[]): TaskRecord {
   try {
@@ -52,17 +41,19 @@ export function salvaged(row: SqlRow, damages: Damage[]): TaskRecord {
   }
 }
 
+/** Marks damaged rows as failed. */
+export function setAside(tx: Transaction, damages: readonly Damage[]): void {
+  for (const { seq, why } of damages.slice(0, SALVAGE_LIMIT)) {
+    tx.statement(tx.sql.quarantine).run(tx.now, CORRUPT, damageText(why, tx.now), seq);
+    tx.wrote = true;
+  }
+}
+
 /** The failure that is written on a damaged row, as JSON. */
-export function damageText(why: string, at: Millis): string {
+function damageText(why: string, at: Millis): string {
   const message = `The stored record is damaged: ${why}`;
   const failure: TaskFailure = { name: "CorruptRecord", message, stack: null, code: "STORE_CORRUPT", attempt: 0, at };
   return JSON.stringify(failure);
-}
-
-function narrowed(value: SqlValue): SqlValue {
-  if (typeof value !== "bigint") return value;
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** Decodes after replacing each column that cannot be read. */

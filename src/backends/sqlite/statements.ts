@@ -66,8 +66,10 @@ type StatementName =
   | "cancelling"
   | "created"
   | "tallyPending"
+  | "tallyPendingOf"
   | "tallyOwned"
   | "tallyFinished"
+  | "tallyFinishedOf"
   | "finishedLanes"
   | "finishedBefore"
   | "prune"
@@ -197,9 +199,9 @@ function changing({ tasks }: Names) {
       where id = ?2 and claim = ?3 and state = 2 returning lease_until, cancel_requested_at`,
     // (id) → seq
     exists: `select seq from ${tasks} where id = ?1`,
-    // (finished_at, error, seq): sets a damaged row aside
-    quarantine: `update ${tasks} set state = 4, version = version + 1, finished_at = ?1, reason = 'corrupt', error = ?2, key = null,
-      ref = null, lease_until = null where seq = ?3`,
+    // (finished_at, reason, error, seq): sets a damaged row aside
+    quarantine: `update ${tasks} set state = 4, version = version + 1, finished_at = ?1, reason = ?2, error = ?3, key = null,
+      ref = null, lease_until = null where seq = ?4`,
   };
 }
 
@@ -227,16 +229,19 @@ function finding({ tasks, all, index }: Names) {
 /** Counts, and what retention removes. */
 // biome-ignore format: one statement after the other
 function counting({ tasks, index }: Names) {
+  const pending = `select queue, sum(ready_at <= ?1), count(*), min(ready_at) from ${tasks} ${index("claimable")} where ${PENDING}`;
+  const finished = `select queue, state, count(*) from ${tasks} ${index("finished")} where ${TERMINAL}`;
   return {
-    // (now, queues as JSON or null) → queue, ready, all pending, when the first became ready
-    tallyPending: `select queue, sum(ready_at <= ?1), count(*), min(ready_at) from ${tasks} ${index("claimable")}
-      where ${PENDING} and (?2 is null or queue in (select value from json_each(?2))) group by queue`,
-    // (queues) → queue, count
-    tallyOwned: `select queue, count(*) from ${tasks} ${index("owned")}
-      where ${OWNED} and (?1 is null or queue in (select value from json_each(?1))) group by queue`,
-    // (queues) → queue, state, count
-    tallyFinished: `select queue, state, count(*) from ${tasks} ${index("finished")}
-      where ${TERMINAL} and (?1 is null or queue in (select value from json_each(?1))) group by queue, state`,
+    // (now) → queue, ready, all pending, when the first became ready
+    tallyPending: `${pending} group by queue`,
+    // (now, queue) → the same of one queue
+    tallyPendingOf: `${pending} and queue = ?2 group by queue`,
+    // () → queue, count
+    tallyOwned: `select queue, count(*) from ${tasks} ${index("owned")} where ${OWNED} group by queue`,
+    // () → queue, state, count
+    tallyFinished: `${finished} group by queue, state`,
+    // (queue) → the same of one queue
+    tallyFinishedOf: `${finished} and queue = ?1 group by queue, state`,
 
     // () → queue, state of every kind of finished record: one seek per answer
     finishedLanes: `with recursive lane (seq, queue, state) as (

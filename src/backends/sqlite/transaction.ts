@@ -7,7 +7,6 @@ import type { Millis } from "../../model/record.ts";
 import { advanced, type StoreInstant } from "../../model/store-clock.ts";
 import type { Prepared } from "./connection.ts";
 import type { SqlRow, SqlValue, Statement } from "./driver.ts";
-import { rowsOf } from "./salvage.ts";
 import type { Statements } from "./statements.ts";
 
 /** How many changes of each kind the store has seen; other processes learn from them what a write was about. */
@@ -63,7 +62,7 @@ export class Transaction {
 
   /** The rows of a query whose damaged numbers must not stop it. */
   rows(sql: string, ...values: SqlValue[]): SqlRow[] {
-    return rowsOf(this.#prepared.get(sql), () => this.#prepared.exact(sql), ...values);
+    return this.#prepared.rows(sql, ...values);
   }
 
   /** The counters after this transaction. */
