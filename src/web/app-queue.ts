@@ -2,6 +2,7 @@
  * A queue inside a web application, whatever the framework: the service, its worker in this process or beside it, and
  * the order in which they start and stop. The bridges to the frameworks call it from their own hooks.
  */
+import { systemClock } from "../host/clock.ts";
 import { systemSpawner } from "../host/spawn.ts";
 import { type Logger, type Millis, type QueueConfig, QueueService, SiderealError, Worker } from "../index.ts";
 import { ChildWorker } from "./child-worker.ts";
@@ -9,6 +10,8 @@ import { workerCommand } from "./worker-command.ts";
 
 /** A worker that an application owns: in its process, or in one beside it. Both have `id`, `status()` and `stop()`. */
 export type QueueWorker = Worker | ChildWorker;
+
+type Settings = QueueService["settings"];
 
 const START_DEADLINE: Millis = 30_000;
 /** Above the worker's own limits, for the way there and back. */
@@ -18,7 +21,7 @@ export interface AppQueueOptions {
   readonly logger: Logger;
   /** The framework gives a start no more than this; 0 or undefined: it does not mind. */
   readonly frameworkDeadline?: Millis | undefined;
-  /** Null while only a command line looks at the application: no worker, whatever the configuration says. */
+  /** For a command line that only looks at the application there is no worker, whatever the configuration says. */
   readonly role: "server" | "command-line";
 }
 
@@ -33,7 +36,7 @@ export class AppQueue {
   constructor(config: QueueConfig<unknown>, options: AppQueueOptions) {
     this.#logger = options.logger;
     this.service = new QueueService(config, { logger: options.logger });
-    refuseConflicts(this.service);
+    refuseConflicts(this.service.settings, config.queueBackend);
     this.worker = options.role === "server" ? this.#makeWorker(options) : null;
   }
 
@@ -84,15 +87,14 @@ export class AppQueue {
   }
 
   #makeWorker({ frameworkDeadline = 0 }: AppQueueOptions): QueueWorker | null {
-    const { parts } = this.service;
-    const { inAppWorker, queueServiceKey, worker } = parts.settings;
+    const { inAppWorker, queueServiceKey, worker } = this.service.settings;
     if (inAppWorker === false) return null;
     if (inAppWorker === true) return new Worker(this.service);
     const { gracefulShutdownTimeout, finalCancelTimeout } = worker;
     return new ChildWorker({
       command: workerCommand(queueServiceKey),
       spawner: systemSpawner,
-      clock: parts.runtime.clock,
+      clock: systemClock,
       logger: this.#logger,
       startDeadline: frameworkDeadline > 0 ? Math.min(START_DEADLINE, frameworkDeadline * 0.9) : START_DEADLINE,
       patience: {
@@ -104,18 +106,21 @@ export class AppQueue {
 }
 
 /** @throws CONFIG_CONFLICT for a worker that could never find anything to do */
-function refuseConflicts({ parts }: QueueService<unknown>): void {
-  const { executionBackend, inAppWorker, queueServiceKey, queueWorkerKey } = parts.settings;
+function refuseConflicts(
+  { executionBackend, inAppWorker, queueServiceKey, queueWorkerKey }: Settings,
+  store: QueueConfig<unknown>["queueBackend"] = "memory",
+): void {
   if (executionBackend === "immediate" && inAppWorker !== false) {
     throw new SiderealError(
       "CONFIG_CONFLICT",
       `executionBackend is "immediate", which runs every task inside enqueue, so inAppWorker (${inAppWorker}) would find nothing to claim; set inAppWorker: false`,
     );
   }
-  if (parts.backend.name === "memory" && inAppWorker === "child-process") {
+  if (inAppWorker === "child-process" && (store === "memory" || !store.shared)) {
+    const name = store === "memory" ? store : store.name;
     throw new SiderealError(
       "CONFIG_CONFLICT",
-      'inAppWorker is "child-process", but the memory store lives in this process alone and a worker in another would never see a task; use a store that processes share, such as sqlite(path), or inAppWorker: true',
+      `inAppWorker is "child-process", but the ${name} store lives in this process alone and a worker in another would never see a task; use a store that processes share, such as sqlite(path), or inAppWorker: true`,
     );
   }
   if (queueServiceKey === queueWorkerKey) {

@@ -39,7 +39,7 @@ async function registerQueue(app: FastifyInstance, config: QueuePluginOptions): 
   const logger = config.logger ?? fastifyLogger(app.log);
   const role = isCommandLine() ? "command-line" : "server";
   const queue = new AppQueue(config, { logger, role, frameworkDeadline: app.initialConfig.pluginTimeout });
-  const { queueServiceKey: serviceKey, queueWorkerKey: workerKey } = queue.service.parts.settings;
+  const { queueServiceKey: serviceKey, queueWorkerKey: workerKey } = queue.service.settings;
   const registration: Registration = { serviceKey, workerKey, config };
   enlist(app, registration);
   app.decorate(serviceKey as string, { getter: () => registration.service ?? queue.service });

@@ -8,13 +8,12 @@ export interface Line {
   readonly text: string;
 }
 
-const OWN = /^sidereal (debug|info|warn|error): (.*)$/u;
+const LEVELLED = /^(?:sidereal )?(?<level>debug|info|warn|error)(?:ing)?: (?<text>.*)$/iu;
 
-/** Reads one line: the package's own carry a level, others are taken as information. */
+/** Reads one line: what begins with a level has it, others are taken as information. */
 export function readLine(line: string): Line {
-  const own = OWN.exec(line);
-  const text = withoutSecrets(own?.[2] ?? line);
-  return { level: (own?.[1] as Level | undefined) ?? "info", text };
+  const { level = "info", text = line } = LEVELLED.exec(line)?.groups ?? {};
+  return { level: level.toLowerCase() as Level, text: withoutSecrets(text) };
 }
 
 /** Blanks passwords in addresses, and the values of settings that are called like secrets. */

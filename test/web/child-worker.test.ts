@@ -257,9 +257,11 @@ it("a worker process' lines go to the log, at their level", async () => {
   const { last, running, lines } = stage();
   await running();
   last().listener.line("sidereal warn: the lease of a task was lost");
+  last().listener.line("Warning: the application did not close");
   last().listener.line("(node:7) ExperimentalWarning: something");
-  assert.deepEqual(lines.slice(-2), [
+  assert.deepEqual(lines.slice(-3), [
     "warn: the lease of a task was lost",
+    "warn: the application did not close",
     "info: (node:7) ExperimentalWarning: something",
   ]);
 });
