@@ -1,7 +1,7 @@
 /** Ownership: one accepted write per version, none by a former owner, fences that grow, recovery in time. */
 import { type Check, type Evidence, Tallied } from "./check.ts";
 import { accepted } from "./check-ends.ts";
-import { type Attempt, diedIn, type Life, type Story } from "./story.ts";
+import { type Attempt, diedIn, type Life, lockedIn, type Story } from "./story.ts";
 
 export function checkClaims(story: Story, evidence: Evidence): Check[] {
   return [versions(story), owners(story), fences(story), losses(story), recovery(story, evidence)];
@@ -76,7 +76,10 @@ function heldUp({ stops, pauses }: Life, from: number, to: number): boolean {
 }
 
 function losses(story: Story): Check {
-  const tallied = new Tallied("R", "no record was taken from an owner that was neither dead, stopped nor held up");
+  const tallied = new Tallied(
+    "R",
+    "no record was taken from an owner that was neither dead, held up nor kept from the store",
+  );
   for (const [id, writes] of story.writesOf) {
     for (const { verb, token, at, who } of writes) {
       if (verb !== "lapse") continue;
@@ -85,7 +88,10 @@ function losses(story: Story): Check {
       const excused =
         owner !== undefined &&
         call !== undefined &&
-        (owner.endedAt < at || heldUp(owner, call.at, at) || renewalFailed(owner, call.at, at));
+        (owner.endedAt < at ||
+          heldUp(owner, call.at, at) ||
+          lockedIn(story, call.at, at) > 0 ||
+          renewalFailed(owner, call.at, at));
       tallied.expect(excused, () => `${id}: ${who} took it from ${owner?.who ?? "nobody known"}, which was well`);
     }
   }
@@ -96,7 +102,7 @@ function renewalFailed(life: Life, from: number, to: number): boolean {
   return life.events.some(({ event, at }) => event === "renew_error" && at > from && at < to);
 }
 
-/** How long each interrupted record took from its worker's death to being taken back, ms. */
+/** How long each interrupted record took from its worker's death to being taken back, ms, while the store could be written. */
 export function recoveries(
   story: Story,
   { records }: Evidence,
@@ -122,7 +128,7 @@ export function recoveries(
     );
     if (taken.length === 0 && record?.state === "failed") return [];
     const first = Math.min(...taken.map(({ at }) => at));
-    return [{ attempt, took: Math.max(0, first - endedAt) }];
+    return [{ attempt, took: Math.max(0, first - endedAt - lockedIn(story, endedAt, first)) }];
   });
 }
 

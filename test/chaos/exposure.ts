@@ -139,6 +139,7 @@ function figuresOf(story: Story, evidence: Evidence): Counts {
     "handlers that woke as zombies": zombies.length,
     "of those, saw their signal": zombies.filter(({ attempt, wokenAt }) => (attempt.abortSeenAt ?? 0) >= wokenAt)
       .length,
+    "stops that held the store's lock": story.locked.length,
     "renewals refused": count("renew_lost"),
     "renewals failed": count("renew_error"),
     "pauses of the machine over a quarter lease": count("stall"),

@@ -64,6 +64,8 @@ export interface Story {
   /** Who sent a claim with this token, and when. */
   readonly claimCalls: ReadonlyMap<string, Event>;
   readonly events: readonly Event[];
+  /** When nobody could write, because a stopped process held the store's lock: a single-writer store cannot help it. */
+  readonly locked: readonly Span[];
 }
 
 export function storyOf(events: readonly Event[]): Story {
@@ -78,7 +80,23 @@ export function storyOf(events: readonly Event[]): Story {
     writesOf: grouped(events.flatMap(writeOf)),
     claimCalls,
     events,
+    locked: [...lives.values()].flatMap((life) => life.stops.filter((stop) => isLocked(stop, life, events))),
   };
+}
+
+/** A lock that was free would have been taken: a stop lasts longer than any worker rests. */
+function isLocked({ from, to }: Span, stopped: Life, events: readonly Event[]): boolean {
+  const others = events.filter(({ who, at }) => who !== stopped.who && at > from + SETTLING && at < to);
+  const asked = others.some(({ event }) => event === "claim_call" || event === "finish_call" || event === "lapse_call");
+  return asked && !others.some((event) => writeOf(event).length > 0);
+}
+
+/** What was answered just before a stop may be written down just after it. */
+const SETTLING = 20;
+
+/** How much of a time the store was locked, ms. */
+export function lockedIn({ locked }: Story, from: number, to: number): number {
+  return locked.reduce((sum, span) => sum + Math.max(0, Math.min(to, span.to) - Math.max(from, span.from)), 0);
 }
 
 function livesOf(events: readonly Event[]): Map<string, Life> {
