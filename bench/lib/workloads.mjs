@@ -35,9 +35,13 @@ async function drained(queue) {
 
 async function rate(count, work) {
   globalThis.gc?.();
+  const cpu = process.cpuUsage();
   const start = performance.now();
   await work();
-  return { value: count / ((performance.now() - start) / 1_000) };
+  const value = count / ((performance.now() - start) / 1_000);
+  const { user, system } = process.cpuUsage(cpu);
+  // Microseconds of CPU per task: for comparing two builds on a machine that has other work.
+  return { value, cpu: (user + system) / count };
 }
 
 /** Resolves once `count` tasks have run. */

@@ -10,7 +10,7 @@ import { SiderealError } from "../../model/errors.ts";
 import { claimed, isExpired, leaseEnd, stamped } from "../../model/lifecycle.ts";
 import { type Draft, isTerminal, type Millis, statusOf, type TaskRecord } from "../../model/record.ts";
 import { advanced, type StoreInstant } from "../../model/store-clock.ts";
-import { ReadyIndex } from "./ready.ts";
+import { ReadyIndex, type Slot } from "./ready.ts";
 
 export interface MemoryOptions {
   /** Default: the process' own clock. */
@@ -27,15 +27,13 @@ class MemoryBackend implements contract.QueueBackend {
   readonly shared = false;
   readonly signals: Signals = { subscribe: (listener) => this.#subscribe(listener) };
   readonly #clock: Clock;
-  readonly #records = new Map<string, TaskRecord>();
+  readonly #slots = new Map<string, Slot>();
   readonly #keys = new Map<string, string>();
   readonly #owned = new Map<string, TaskRecord>();
   readonly #expiring = new Set<string>();
   readonly #holds = new Map<string, contract.Hold>();
   readonly #listeners = new Set<(hint: Hint) => void>();
-  /** When each record came in: first in, first out among equals. */
-  readonly #places = new Map<string, number>();
-  readonly #ready = new ReadyIndex((id, place) => (this.#places.get(id) === place ? this.#records.get(id) : undefined));
+  readonly #ready = new ReadyIndex();
   #inserted = 0;
   #last: StoreInstant = { now: 0, mono: 0 };
   #open = false;
@@ -61,14 +59,15 @@ class MemoryBackend implements contract.QueueBackend {
     let ready = false;
     const insertions = drafts.map((draft): contract.Insertion => {
       const { id, key } = draft.record;
-      const same = this.#records.get(id);
+      const same = this.#record(id);
       if (same !== undefined) return { created: false, by: "id", record: same };
-      const holder = key === null ? undefined : this.#records.get(this.#keys.get(key) ?? "");
+      const holder = key === null ? undefined : this.#record(this.#keys.get(key) ?? "");
       if (holder !== undefined) return { created: false, by: "key", record: holder };
       const record = stamped(draft, now);
       this.#inserted += 1;
-      this.#places.set(id, this.#inserted);
-      this.#put(record);
+      const slot = { record, place: this.#inserted, gone: false };
+      this.#slots.set(id, slot);
+      this.#index(slot, undefined);
       ready ||= record.readyAt <= now;
       return { created: true, record };
     });
@@ -80,9 +79,14 @@ class MemoryBackend implements contract.QueueBackend {
     const now = this.#now();
     const again = [...this.#owned.values()].filter((r) => r.state === "running" && r.claim === request.token);
     if (again.length > 0) return again;
-    return this.#ready.take(request, now).map((record) => {
-      const next = claimed(record, { now, token: request.token, lease: request.lease, workerId: request.workerId });
-      this.#put(next);
+    return this.#ready.take(request, now).map((slot) => {
+      const next = claimed(slot.record, {
+        now,
+        token: request.token,
+        lease: request.lease,
+        workerId: request.workerId,
+      });
+      this.#put(slot, next);
       return next;
     });
   }
@@ -93,15 +97,17 @@ class MemoryBackend implements contract.QueueBackend {
     let ready = false;
     let cancel = false;
     const applied = changes.map(({ from, to, lapsed }) => {
-      const current = this.#records.get(from.id);
-      if (current === undefined || current.version !== from.version || current.claim !== from.claim) return false;
+      const slot = this.#slots.get(from.id);
+      if (slot === undefined) return false;
+      const current = slot.record;
+      if (current.version !== from.version || current.claim !== from.claim) return false;
       if (lapsed && !(current.leaseUntil !== null && current.leaseUntil < now)) return false;
       if (to === null) {
-        this.#drop(current);
+        this.#drop(slot);
         return true;
       }
       // The lease is not part of a decision: what was renewed since then stays.
-      this.#put(to.leaseUntil === null ? to : { ...to, leaseUntil: current.leaseUntil ?? to.leaseUntil });
+      this.#put(slot, to.leaseUntil === null ? to : { ...to, leaseUntil: current.leaseUntil ?? to.leaseUntil });
       if (isTerminal(to)) outcomes.push(to.id);
       ready ||= to.state === "pending" && to.readyAt <= now;
       cancel ||= to.state === "running" && to.cancelRequestedAt !== null;
@@ -116,11 +122,12 @@ class MemoryBackend implements contract.QueueBackend {
   async renew(claims: readonly contract.ClaimRef[], lease: Millis): Promise<readonly contract.Renewal[]> {
     const now = this.#now();
     return claims.map(({ id, claim }): contract.Renewal => {
-      const record = this.#records.get(id);
-      if (record === undefined) return { state: "gone" };
+      const slot = this.#slots.get(id);
+      if (slot === undefined) return { state: "gone" };
+      const { record } = slot;
       if (record.claim !== claim || record.state !== "running") return { state: "lost" };
       const leaseUntil = leaseEnd(record, now, lease);
-      this.#put({ ...record, leaseUntil });
+      this.#put(slot, { ...record, leaseUntil });
       return { state: "held", remaining: leaseUntil - now, cancelRequested: record.cancelRequestedAt !== null };
     });
   }
@@ -129,10 +136,10 @@ class MemoryBackend implements contract.QueueBackend {
     const now = this.#now();
     switch (query.by) {
       case "id":
-        return query.ids.map((id) => this.#records.get(id)).filter((record) => record !== undefined);
+        return query.ids.map((id) => this.#record(id)).filter((record) => record !== undefined);
       case "key":
         return page(
-          [this.#records.get(this.#keys.get(query.key) ?? "")].filter((r) => r !== undefined),
+          [this.#record(this.#keys.get(query.key) ?? "")].filter((r) => r !== undefined),
           null,
           1,
         );
@@ -160,7 +167,7 @@ class MemoryBackend implements contract.QueueBackend {
       }
       case "creation": {
         const { queues, tasks, states } = query;
-        const wanted = [...this.#records.values()].filter(
+        const wanted = this.#all(this.#slots.keys()).filter(
           (r) =>
             (queues === undefined || queues.includes(r.queue)) &&
             (tasks === undefined || tasks.includes(r.taskName)) &&
@@ -174,7 +181,7 @@ class MemoryBackend implements contract.QueueBackend {
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
     const now = this.#now();
     const tallies = new Map<string, { -readonly [K in keyof contract.Tally]: contract.Tally[K] }>();
-    for (const record of this.#records.values()) {
+    for (const { record } of this.#slots.values()) {
       const { queue } = record;
       if (queues !== undefined && !queues.includes(queue)) continue;
       const none = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
@@ -189,11 +196,11 @@ class MemoryBackend implements contract.QueueBackend {
 
   async prune(before: Millis, limit: number): Promise<number> {
     this.#now();
-    const over = [...this.#records.values()]
-      .filter((record) => isTerminal(record) && (record.finishedAt ?? before) < before)
-      .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || (a.id < b.id ? -1 : 1))
+    const over = [...this.#slots.values()]
+      .filter(({ record }) => isTerminal(record) && (record.finishedAt ?? before) < before)
+      .sort(({ record: a }, { record: b }) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || (a.id < b.id ? -1 : 1))
       .slice(0, limit);
-    for (const record of over) this.#drop(record);
+    for (const old of over) this.#drop(old);
     return over.length;
   }
 
@@ -227,28 +234,38 @@ class MemoryBackend implements contract.QueueBackend {
     return this.#last.now;
   }
 
-  #put(record: TaskRecord): void {
-    const { id, key, state } = record;
-    const old = this.#records.get(id);
+  #record(id: string): TaskRecord | undefined {
+    return this.#slots.get(id)?.record;
+  }
+
+  #put(slot: Slot, record: TaskRecord): void {
+    const old = slot.record;
+    slot.record = record;
+    this.#index(slot, old);
+  }
+
+  #index(slot: Slot, old: TaskRecord | undefined): void {
+    const { id, key, state, version, expiresAt } = slot.record;
     if (old !== undefined && old.key !== null && old.key !== key) this.#keys.delete(old.key);
     if (key !== null) this.#keys.set(key, id);
-    this.#records.set(id, record);
-    if (state === "running" || state === "dispatched") this.#owned.set(id, record);
+    if (state === "running" || state === "dispatched") this.#owned.set(id, slot.record);
     else if (old !== undefined) this.#owned.delete(id);
-    if (record.expiresAt !== null) {
+    if (expiresAt !== null) {
       if (state === "pending") this.#expiring.add(id);
       else this.#expiring.delete(id);
     }
-    if (state === "pending" && old?.version !== record.version) this.#ready.add(record, this.#places.get(id) as number);
+    if (state === "pending" && old?.version !== version) this.#ready.add(slot);
   }
 
-  #drop(record: TaskRecord): void {
-    if (record.key !== null) this.#keys.delete(record.key);
-    for (const index of [this.#records, this.#owned, this.#expiring, this.#places]) index.delete(record.id);
+  #drop(slot: Slot): void {
+    const { id, key } = slot.record;
+    slot.gone = true;
+    if (key !== null) this.#keys.delete(key);
+    for (const index of [this.#slots, this.#owned, this.#expiring]) index.delete(id);
   }
 
   #all(ids: Iterable<string>): TaskRecord[] {
-    return [...ids].map((id) => this.#records.get(id) as TaskRecord);
+    return [...ids].map((id) => this.#record(id) as TaskRecord);
   }
 
   #subscribe(listener: (hint: Hint) => void): Cancel {

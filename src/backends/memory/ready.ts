@@ -2,11 +2,20 @@
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
 
+/** Where the store keeps a record. */
+export interface Slot {
+  record: TaskRecord;
+  /** When it came in: first in, first out among equals. */
+  readonly place: number;
+  /** It was removed; another record of that id would have a slot of its own. */
+  gone: boolean;
+}
+
 interface Entry {
-  readonly id: string;
+  readonly slot: Slot;
   readonly version: number;
   readonly readyAt: Millis;
-  readonly seq: number;
+  readonly place: number;
 }
 
 interface Group {
@@ -17,40 +26,31 @@ interface Group {
   readonly heap: Entry[];
 }
 
-const before = (a: Entry, b: Entry): boolean => a.readyAt < b.readyAt || (a.readyAt === b.readyAt && a.seq < b.seq);
+const before = (a: Entry, b: Entry): boolean => a.readyAt < b.readyAt || (a.readyAt === b.readyAt && a.place < b.place);
 
 /** Pending records in claim order. An entry whose record has moved on is dropped when it comes up. */
 export class ReadyIndex {
   readonly #groups = new Map<string, Group>();
-  readonly #current: (id: string, seq: number) => TaskRecord | undefined;
+  /** The group of the last record, which is mostly that of the next one, too. */
+  #latest: Group | undefined;
 
-  /** @param current - The record of that id, provided that it is still the one that came in at this place. */
-  constructor(current: (id: string, seq: number) => TaskRecord | undefined) {
-    this.#current = current;
-  }
-
-  add(record: TaskRecord, seq: number): void {
-    const key = `${record.priority} ${record.queue} ${record.taskName} ${record.execution}`;
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      const { queue, taskName, execution, priority } = record;
-      group = { queue, taskName, execution, priority, heap: [] };
-      this.#groups.set(key, group);
-    }
-    push(group.heap, { id: record.id, version: record.version, readyAt: record.readyAt, seq });
+  add(slot: Slot): void {
+    const { version, readyAt } = slot.record;
+    push(this.#groupOf(slot.record).heap, { slot, version, readyAt, place: slot.place });
   }
 
   /** Takes up to `limit` records out, in claim order; expired ones are left to the sweep. */
-  take(request: ClaimRequest, now: Millis): TaskRecord[] {
+  take(request: ClaimRequest, now: Millis): Slot[] {
     const left = new Map(Object.entries(request.queueLimits));
     const groups = [...this.#groups.values()].filter((group) => serves(request, group));
-    const taken: TaskRecord[] = [];
+    const taken: Slot[] = [];
     while (taken.length < request.limit) {
       const group = this.#first(groups, left, now);
       if (group === undefined) break;
-      const record = this.#live(pop(group.heap) as Entry) as TaskRecord;
+      const { slot } = pop(group.heap) as Entry;
+      const { record } = slot;
       if (record.expiresAt !== null && record.expiresAt <= now) continue;
-      taken.push(record);
+      taken.push(slot);
       const limit = left.get(group.queue);
       if (limit !== undefined) left.set(group.queue, limit - 1);
     }
@@ -64,11 +64,27 @@ export class ReadyIndex {
       if (queues !== null && !queues.includes(group.queue)) continue;
       this.#top(group);
       for (const entry of group.heap) {
-        if (entry.readyAt > now && (next === undefined || before(entry, next)) && this.#live(entry)) next = entry;
+        if (entry.readyAt > now && (next === undefined || before(entry, next)) && isLive(entry)) next = entry;
         if (entry === group.heap[0] && entry.readyAt > now) break;
       }
     }
-    return next && this.#current(next.id, next.seq);
+    return next?.slot.record;
+  }
+
+  #groupOf({ queue, taskName, execution, priority }: TaskRecord): Group {
+    const latest = this.#latest;
+    if (
+      latest?.taskName === taskName &&
+      latest.queue === queue &&
+      latest.priority === priority &&
+      latest.execution === execution
+    )
+      return latest;
+    const key = `${priority} ${queue} ${taskName} ${execution}`;
+    const group = this.#groups.get(key) ?? { queue, taskName, execution, priority, heap: [] };
+    this.#groups.set(key, group);
+    this.#latest = group;
+    return group;
   }
 
   #first(groups: readonly Group[], left: ReadonlyMap<string, number>, now: Millis): Group | undefined {
@@ -88,14 +104,14 @@ export class ReadyIndex {
   }
 
   #top(group: Group): Entry | undefined {
-    while (group.heap[0] !== undefined && this.#live(group.heap[0]) === undefined) pop(group.heap);
+    while (group.heap[0] !== undefined && !isLive(group.heap[0])) pop(group.heap);
     return group.heap[0];
   }
+}
 
-  #live(entry: Entry): TaskRecord | undefined {
-    const record = this.#current(entry.id, entry.seq);
-    return record?.version === entry.version && record.state === "pending" ? record : undefined;
-  }
+/** Whether the record still waits as it did when the entry was made. */
+function isLive({ slot, version }: Entry): boolean {
+  return !slot.gone && slot.record.version === version && slot.record.state === "pending";
 }
 
 function serves(request: ClaimRequest, group: Group): boolean {

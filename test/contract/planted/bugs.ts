@@ -38,17 +38,17 @@ const ownership: readonly PlantedBug[] = [
   ),
   bug("finish guarded by the state only", STORE, GUARD, "current.state !== from.state"),
   bug("finish guarded by the claim only", STORE, `current.version !== from.version || `, ""),
-  bug("finish not guarded at all", STORE, ` || ${GUARD}`, ""),
+  bug("finish not guarded at all", STORE, GUARD, "false"),
   bug(
     "finish on a missing record makes it again",
     STORE,
-    "this.#records.get(from.id);",
-    "this.#records.get(from.id) ?? from;",
+    "const slot = this.#slots.get(from.id);",
+    "const slot = this.#slots.get(from.id) ?? { record: from, place: 0, gone: false };",
   ),
   bug("reaper reads and then writes: no lease in the guard", STORE, "if (lapsed && ", "if (false && "),
   bug("reaper comes a millisecond early", STORE, "current.leaseUntil < now)", "current.leaseUntil <= now)"),
   bug("the worker's name is the token", STORE, "token: request.token", "token: request.workerId"),
-  bug("the attempt's number is the token", STORE, "token: request.token", "token: String(record.attempt + 1)"),
+  bug("the attempt's number is the token", STORE, "token: request.token", "token: String(slot.record.attempt + 1)"),
   bug("a claim sent again claims again", STORE, "if (again.length > 0)", "if (false)"),
   bug("renewal without the claim's token", STORE, "record.claim !== claim || ", ""),
   bug("renewal of a record that does not run", STORE, ` || record.state !== "running"`, ""),
@@ -70,10 +70,7 @@ const races: readonly PlantedBug[] = [
     edits: [
       ["async insert(drafts) {", "async insert(drafts) { const seen = new Map(this.#keys); await undefined;"],
       [`this.#keys.get(key) ?? ""`, `seen.get(key) ?? ""`],
-      [
-        "this.#places.set(id, this.#inserted);",
-        "this.#places.set(id, this.#inserted); if (key !== null) seen.set(key, id);",
-      ],
+      ["this.#slots.set(id, slot);", "this.#slots.set(id, slot); if (key !== null) seen.set(key, id);"],
     ],
     walkBlind: "it takes two callers at once",
   },
@@ -82,11 +79,11 @@ const races: readonly PlantedBug[] = [
     file: STORE,
     edits: [
       [
-        "return this.#ready.take(request, now).map((record) => {",
+        "return this.#ready.take(request, now).map((slot) => {",
         `const found = this.#ready.take(request, now);
-         for (const record of found) this.#ready.add(record, this.#places.get(record.id));
+         for (const slot of found) this.#ready.add(slot);
          await undefined;
-         return found.map((record) => {`,
+         return found.map((slot) => {`,
       ],
     ],
     walkBlind: "it takes two callers at once",
@@ -95,8 +92,11 @@ const races: readonly PlantedBug[] = [
     what: "finish by looking first and writing later",
     file: STORE,
     edits: [
-      ["async apply(changes) {", "async apply(changes) { const seen = new Map(this.#records); await undefined;"],
-      ["const current = this.#records.get(from.id);", "const current = seen.get(from.id);"],
+      [
+        "async apply(changes) {",
+        "async apply(changes) { const seen = new Map([...this.#slots].map(([id, { record }]) => [id, record])); await undefined;",
+      ],
+      ["const current = slot.record;", "const current = seen.get(from.id);"],
       ["if (isTerminal(to))", "seen.set(to.id, to); if (isTerminal(to))"],
     ],
     walkBlind: "it takes two callers at once",
@@ -109,14 +109,14 @@ const selection: readonly PlantedBug[] = [
   bug(
     "order of arrival instead of readiness",
     READY,
-    "a.readyAt < b.readyAt || (a.readyAt === b.readyAt && a.seq < b.seq)",
-    "a.seq < b.seq",
+    "a.readyAt < b.readyAt || (a.readyAt === b.readyAt && a.place < b.place)",
+    "a.place < b.place",
   ),
   bug(
     "order of ids instead of arrival",
     READY,
-    "a.readyAt === b.readyAt && a.seq < b.seq",
-    "a.readyAt === b.readyAt && a.id < b.id",
+    "a.readyAt === b.readyAt && a.place < b.place",
+    "a.readyAt === b.readyAt && a.slot.record.id < b.slot.record.id",
   ),
   bug(
     "claimed before it is ready",
@@ -155,7 +155,7 @@ const selection: readonly PlantedBug[] = [
   bug("tasks the worker does not know are claimed", READY, "request.tasks.includes(group.taskName)", "true"),
   bug("executions of others are claimed", READY, "request.executions.includes(group.execution)", "true"),
   bug("no queues means all queues", READY, "request.queues === null", "!request.queues?.length"),
-  bug("a removed record's place in line is kept", STORE, "this.#places.get(id) === place ?", "place ?"),
+  bug("a removed record's place in line is kept", READY, "!slot.gone && ", ""),
 ];
 
 const keeping: readonly PlantedBug[] = [
@@ -188,7 +188,7 @@ const keeping: readonly PlantedBug[] = [
     "(record.finishedAt ?? before) < before",
     "(record.finishedAt ?? Infinity) <= before",
   ),
-  bug("null keeps the record", STORE, "this.#drop(current);", ""),
+  bug("null keeps the record", STORE, "this.#drop(slot);", ""),
 ];
 
 const looking: readonly PlantedBug[] = [
