@@ -1,6 +1,7 @@
-/** The claimable side of the memory store: one heap per group of records that every filter treats alike. */
+/** The claimable side of the memory store: one line per group of records that every filter treats alike. */
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
+import { Line } from "./line.ts";
 
 /** Where the store keeps a record. */
 export interface Slot {
@@ -23,7 +24,7 @@ interface Group {
   readonly taskName: string;
   readonly execution: string;
   readonly priority: number;
-  readonly heap: Entry[];
+  readonly line: Line<Entry>;
 }
 
 const before = (a: Entry, b: Entry): boolean => a.readyAt < b.readyAt || (a.readyAt === b.readyAt && a.place < b.place);
@@ -36,7 +37,7 @@ export class ReadyIndex {
 
   add(slot: Slot): void {
     const { version, readyAt } = slot.record;
-    push(this.#groupOf(slot.record).heap, { slot, version, readyAt, place: slot.place });
+    this.#groupOf(slot.record).line.add({ slot, version, readyAt, place: slot.place });
   }
 
   /** Takes up to `limit` records out, in claim order; expired ones are left to the sweep. */
@@ -47,7 +48,7 @@ export class ReadyIndex {
     while (taken.length < request.limit) {
       const group = this.#first(groups, left, now);
       if (group === undefined) break;
-      const { slot } = pop(group.heap) as Entry;
+      const { slot } = group.line.shift() as Entry;
       const { record } = slot;
       if (record.expiresAt !== null && record.expiresAt <= now) continue;
       taken.push(slot);
@@ -62,11 +63,11 @@ export class ReadyIndex {
     let next: Entry | undefined;
     for (const group of this.#groups.values()) {
       if (queues !== null && !queues.includes(group.queue)) continue;
-      this.#top(group);
-      for (const entry of group.heap) {
+      const top = this.#top(group);
+      for (const entry of top === undefined || top.readyAt > now ? [] : group.line) {
         if (entry.readyAt > now && (next === undefined || before(entry, next)) && isLive(entry)) next = entry;
-        if (entry === group.heap[0] && entry.readyAt > now) break;
       }
+      if (top !== undefined && top.readyAt > now && (next === undefined || before(top, next))) next = top;
     }
     return next?.slot.record;
   }
@@ -81,7 +82,7 @@ export class ReadyIndex {
     )
       return latest;
     const key = `${priority} ${queue} ${taskName} ${execution}`;
-    const group = this.#groups.get(key) ?? { queue, taskName, execution, priority, heap: [] };
+    const group = this.#groups.get(key) ?? { queue, taskName, execution, priority, line: new Line(before) };
     this.#groups.set(key, group);
     this.#latest = group;
     return group;
@@ -104,8 +105,9 @@ export class ReadyIndex {
   }
 
   #top(group: Group): Entry | undefined {
-    while (group.heap[0] !== undefined && !isLive(group.heap[0])) pop(group.heap);
-    return group.heap[0];
+    const { line } = group;
+    while (line.first !== undefined && !isLive(line.first)) line.shift();
+    return line.first;
   }
 }
 
@@ -120,34 +122,4 @@ function serves(request: ClaimRequest, group: Group): boolean {
     request.tasks.includes(group.taskName) &&
     request.executions.includes(group.execution)
   );
-}
-
-function push(heap: Entry[], entry: Entry): void {
-  let at = heap.length;
-  heap.push(entry);
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    const above = heap[parent] as Entry;
-    if (!before(entry, above)) break;
-    heap[at] = above;
-    at = parent;
-  }
-  heap[at] = entry;
-}
-
-function pop(heap: Entry[]): Entry | undefined {
-  const top = heap[0];
-  const last = heap.pop();
-  if (last === undefined || heap.length === 0) return top;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
-    if (!before(heap[child] as Entry, last)) break;
-    heap[at] = heap[child] as Entry;
-    at = child;
-  }
-  heap[at] = last;
-  return top;
 }
