@@ -123,12 +123,12 @@ export class WorkerProcess {
   }
 
   #startError(exit: Exit): SiderealError {
-    const last = this.#lines.length === 0 ? "" : `. The last it wrote:\n  ${this.#lines.join("\n  ")}\n`;
     const { args } = this.#command;
     const command = `sidereal ${args.slice(args.indexOf("run")).join(" ")}`;
-    return new SiderealError("WORKER_FAILED", `The worker process (${command}) ${this.#why(exit)}${last}`, {
-      cause: exit.error,
-    });
+    const last = this.#lines.map((line) => `\n  ${line}`).join("");
+    const output = last === "" ? "" : `. The last it wrote:${last}\n(end of its output)`;
+    const options = exit.error === undefined ? {} : { cause: exit.error };
+    return new SiderealError("WORKER_FAILED", `The worker process (${command}) ${this.#why(exit)}${output}`, options);
   }
 
   #why(exit: Exit): string {
