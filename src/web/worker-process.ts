@@ -34,6 +34,7 @@ interface Failure {
 const SHOWN_LINES = 8;
 const LONGEST_SHOWN = 400;
 const SIGNAL_WAIT: Millis = 5_000;
+const LAST_WORDS_WAIT: Millis = 1_000;
 
 export class WorkerProcess {
   readonly pid: number | null;
@@ -101,7 +102,8 @@ export class WorkerProcess {
     cancel();
     if (first === "ready") return;
     if (first === "late") this.#late = deadline;
-    if (first === "late" || !(await this.#goneWithin(SIGNAL_WAIT))) await this.#end();
+    // There is nothing to drain yet, and the framework's own deadline is near.
+    if (first === "late" || !(await this.#goneWithin(LAST_WORDS_WAIT))) this.#child.kill("SIGKILL");
     throw this.#startError(await this.gone);
   }
 

@@ -26,7 +26,7 @@ interface Written {
 }
 
 /** Writes an application with two tasks, `<name>.pid` and `<name>.hold`. */
-function writeApp(name: string, { worker = "", more = "" } = {}): Written {
+function writeApp(name: string, { worker = "", more = "", fastify = "" } = {}): Written {
   const [database, release] = [join(folder, `${name}.db`), join(folder, `${name}.go`)];
   const file = join(folder, `${name}.mjs`);
   writeFileSync(
@@ -44,7 +44,7 @@ task("${name}.hold", async (input, ctx) => {
   while (!existsSync(${JSON.stringify(release)})) await pause(10, undefined, { signal: ctx.signal });
   return process.pid;
 });
-export const app = Fastify();
+export const app = Fastify({ ${fastify} });
 await app.register(queuePlugin, {
   queueBackend: sqlite(${JSON.stringify(database)}),
   inAppWorker: "child-process",
@@ -160,5 +160,13 @@ if (app.queueWorker !== null) {
     );
     assert.equal(app.queueService.isOpen, false);
     assert.equal(app.child.status().state, "stopped");
+  });
+
+  it("rejects the start in its own words before Fastify's deadline", async () => {
+    const more = `if (globalThis[Symbol.for("sidereal.command-line")]) await new Promise((never) => setInterval(() => {}, 1_000, never));
+`;
+    const app = await served(writeApp("hanging", { fastify: "pluginTimeout: 2_000", more }));
+    await assert.rejects(async () => app.ready(), /was not ready within 1800 ms and was ended/);
+    assert.equal(app.child.status().pid, null);
   });
 });

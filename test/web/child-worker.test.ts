@@ -130,11 +130,20 @@ describe("starting a worker process", () => {
     await pass(29_999);
     assert.deepEqual(last().got, []);
     await pass(1);
-    assert.deepEqual(last().got, ["SIGTERM"]);
-    await pass(5_000);
-    assert.deepEqual(last().got, ["SIGTERM", "SIGKILL"]);
+    assert.deepEqual(last().got, ["SIGKILL"]);
     void last().exit({ signal: "SIGKILL" });
     await assert.rejects(started, /was not ready within 30000 ms/);
+  });
+
+  it("ends it when it says that it failed and stays", async () => {
+    const { worker, last, pass } = stage();
+    const started = worker.start();
+    last().listener.message({ type: "failed", stage: "load_app", message: "boom" });
+    await turns();
+    await pass(1_000);
+    assert.deepEqual(last().got, ["SIGKILL"]);
+    void last().exit({ signal: "SIGKILL" });
+    await assert.rejects(started, /failed at the stage load_app: boom/);
   });
 });
 
