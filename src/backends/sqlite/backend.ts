@@ -7,7 +7,7 @@ import { apply, renew } from "./apply.ts";
 import { claim, hasClaimable } from "./claim.ts";
 import { connect, Prepared } from "./connection.ts";
 import { prune, tally } from "./counts.ts";
-import { loadDriver, type OwnConnection } from "./driver.ts";
+import type { OwnConnection } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import { find } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
@@ -70,7 +70,6 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async close(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
     this.#closing ??= this.#close().finally(() => {
       this.#closing = undefined;
     });
@@ -148,7 +147,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   async #open(): Promise<void> {
     if (this.#opened !== undefined) return;
     const { path, synchronous, namespace } = this.#settings;
-    const driver = await loadDriver();
+    const driver = await this.#settings.driver();
     const connection = await this.#turn("open the store", () => {
       const connection = connect(driver, path, synchronous);
       try {
@@ -164,6 +163,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async #close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
     const opened = this.#opened;
     if (opened === undefined) return;
     this.signals.stop();
@@ -191,7 +191,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   /** On the open connection, or on one for this purpose alone. */
   async #aside<T>(doing: string, action: (connection: OwnConnection) => T): Promise<T> {
     const { path } = this.#settings;
-    const driver = await loadDriver();
+    const driver = await this.#settings.driver();
     return this.#turn(doing, () => {
       if (this.#opened !== undefined) return action(this.#opened.connection);
       const connection = driver(path);

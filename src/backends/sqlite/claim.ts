@@ -22,14 +22,18 @@ export function hasClaimable(tx: Transaction, request: ClaimRequest): boolean {
 /** Claims; in claim order. */
 export function claim(tx: Transaction, request: ClaimRequest): TaskRecord[] {
   const again = owned(tx, request.token);
-  if (again.length > 0) return again.map((row) => readable(tx, row)).filter((record) => record !== undefined);
+  if (again.length > 0) {
+    return again
+      .map((row) => read(tx, row[AT.seq] as SqlValue, () => decoded(row)))
+      .filter((record) => record !== undefined);
+  }
   const { token, lease, workerId } = request;
   const facts = { now: tx.now, token, lease, workerId };
   const seqs: SqlValue[] = [];
   const records: TaskRecord[] = [];
   let damaged = 0;
   for (const { row, seq, lane } of heads(tx, request, () => records.length)) {
-    const record = decodedFresh(row, lane) ?? readable(tx, tx.rows(tx.sql.bySeq, seq)[0] as SqlRow);
+    const record = read(tx, seq, () => decodedFresh(row, lane) ?? decoded(tx.rows(tx.sql.bySeq, seq)[0] as SqlRow));
     if (record === undefined) {
       damaged += 1;
       if (damaged >= SALVAGE_LIMIT) break;
@@ -50,13 +54,13 @@ function owned(tx: Transaction, token: string): SqlRow[] {
   return tx.rows(tx.sql.claimedBy, token);
 }
 
-/** The record in a whole row; undefined if it is damaged: then it is set aside. */
-function readable(tx: Transaction, row: SqlRow): TaskRecord | undefined {
+/** A record; undefined if its row is damaged: then it is set aside. */
+function read(tx: Transaction, seq: SqlValue, decode: () => TaskRecord): TaskRecord | undefined {
   try {
-    return decoded(row);
+    return decode();
   } catch (fault) {
     if (!(fault instanceof RowFault)) throw fault;
-    setAside(tx, [{ seq: row[AT.seq] as SqlValue, why: fault.message }]);
+    setAside(tx, [{ seq, why: fault.message }]);
     return undefined;
   }
 }

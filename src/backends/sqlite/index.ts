@@ -5,6 +5,7 @@ import { parseDuration, quoted } from "../../model/duration.ts";
 import { SiderealError } from "../../model/errors.ts";
 import { checkNamespace } from "../../model/names.ts";
 import { SqliteBackend } from "./backend.ts";
+import { loadDriver } from "./driver.ts";
 import type { SqliteOptions, SqliteTransaction } from "./options.ts";
 
 export type { SqliteOptions, SqliteTransaction } from "./options.ts";
@@ -35,5 +36,6 @@ export function sqlite(path: string, options: SqliteOptions = {}): QueueBackend<
     patience: parseDuration(busyTimeout, "busyTimeout"),
     namespace: checkNamespace(namespace),
     clock,
+    driver: loadDriver,
   });
 }

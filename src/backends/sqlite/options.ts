@@ -3,7 +3,7 @@ import type { Clock } from "../../contracts/clock.ts";
 import type { Duration } from "../../model/duration.ts";
 import type { Millis } from "../../model/record.ts";
 import type { Synchronous } from "./connection.ts";
-import type { SqliteConnection } from "./driver.ts";
+import type { OpenFile, SqliteConnection } from "./driver.ts";
 
 export interface SqliteOptions {
   /**
@@ -32,4 +32,6 @@ export interface Settings {
   readonly patience: Millis;
   readonly namespace: string;
   readonly clock: Clock;
+  /** Finds the library. */
+  readonly driver: () => Promise<OpenFile>;
 }

@@ -121,7 +121,7 @@ export const FRESH_AT: { readonly readyAt: number; readonly seq: number } = { re
 
 /**
  * The record in a row of `FRESH` if it is pending and as it was enqueued, which its version tells: every verb adds to
- * it. Else undefined, and also if anything is odd or has tags: then the whole row is to be read.
+ * it. Else undefined, and also if anything is odd or has tags: then the whole row is to be read. @throws RowFault
  */
 export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]: LaneName): TaskRecord | undefined {
   const [id, input, policy, createdAt, expiresAt, executionProfile, metadata, tags, description, key, readyAt] = row;
@@ -306,7 +306,8 @@ function numberOrNull(row: SqlRow, column: number): number | null {
 }
 
 function stateOf(row: SqlRow): RecordState {
-  const state = STATES[row[AT.state] as number];
+  const place = row[AT.state];
+  const state = typeof place === "number" ? STATES[place] : undefined;
   if (state !== undefined) return state;
   throw new RowFault(AT.state, "is not a known state");
 }

@@ -2,7 +2,7 @@
  * Damaged rows. A row that no longer holds a record must not stop anybody's work: it is set aside as failed with the
  * reason `corrupt`; its broken columns stay in the file as evidence and read as if they were empty.
  */
-import type { Millis, TaskFailure, TaskRecord } from "../../model/record.ts";
+import { type Millis, type TaskFailure, type TaskRecord, TERMINAL_STATES } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { AT, COLUMNS, decoded, policyText, RowFault, STATES } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
@@ -20,6 +20,7 @@ export interface Damage {
 }
 
 const FAILED = STATES.indexOf("failed");
+const ENDED: readonly unknown[] = TERMINAL_STATES.map((state) => STATES.indexOf(state));
 
 const EMPTY_POLICY = policyText({
   retries: 0,
@@ -34,9 +35,7 @@ export function salvaged(row: SqlRow, damages: Damage[]): TaskRecord {
     return decoded(row);
   } catch (fault) {
     if (!(fault instanceof RowFault)) throw fault;
-    if (!((row[AT.state] as number) >= 3 && STATES[row[AT.state] as number] !== undefined)) {
-      damages.push({ seq: row[AT.seq] as SqlValue, why: fault.message });
-    }
+    if (!ENDED.includes(row[AT.state])) damages.push({ seq: row[AT.seq] as SqlValue, why: fault.message });
     return patched(row);
   }
 }

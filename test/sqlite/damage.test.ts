@@ -1,0 +1,104 @@
+/** Rows that somebody or something has damaged: each is set aside with its reason, and the work goes on. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { completed } from "../../src/model/lifecycle.ts";
+import { draft, drafts, raw, request, store } from "./bench.ts";
+
+const DAMAGES: Readonly<Record<string, string>> = {
+  "policy is not JSON": "policy = '{broken'",
+  "policy is JSON of another kind": `policy = '{"retries":1}'`,
+  "policy has a wrong type inside": `policy = '["three","fixed",1,1,1,0,null,1]'`,
+  "policy is a blob": "policy = x'00ff'",
+  "tags are not JSON": "tags = '[1,'",
+  "tags are an object": "tags = '{}'",
+  "error is a list": "error = '[]', version = 2",
+  "progress is not JSON": "progress = 'half', version = 2",
+  "logs are a number": "logs = '7', version = 2",
+  "input is a blob": "input = x'7b7d'",
+  "attempt is a text": "attempt = 'many', version = 2",
+  "version is a text": "version = 'two'",
+  "created_at is a text": "created_at = 'yesterday'",
+  "failures are larger than JavaScript counts": "failures = 9007199254740993, version = 2",
+  "created_at is larger than JavaScript counts": "created_at = 9007199254740993",
+  "expires_at is a text": "expires_at = 'later'",
+  "key is a blob": "key = x'01'",
+};
+
+for (const [name, change] of Object.entries(DAMAGES)) {
+  test(`${name}: the record fails as corrupt, the ones around it are claimed`, async (t) => {
+    const { backend, path, rows } = await store(t);
+    await backend.insert(drafts(3, 1));
+    raw(path, (db) => db.exec(`update sidereal_tasks set ${change} where id = 'task-000002'`));
+    const claimed = await backend.claim(request(10));
+    assert.deepEqual(
+      claimed.map(({ id }) => id),
+      ["task-000001", "task-000003"],
+    );
+    const [record] = await backend.find({ by: "id", ids: ["task-000002"] });
+    assert.equal(record?.state, "failed");
+    assert.equal(record?.reason, "corrupt");
+    assert.match(record?.error?.message ?? "", /^The stored record is damaged: column \w+ /u);
+    assert.equal(record?.error?.code, "STORE_CORRUPT");
+    assert.equal((await backend.tally())[0]?.failed, 1);
+    assert.deepEqual(await backend.claim(request(10)), []);
+    assert.equal(await backend.prune((await backend.now()) + 1, 10), 1);
+    assert.deepEqual(rows("select id from sidereal_tasks order by id"), [["task-000001"], ["task-000003"]]);
+  });
+}
+
+for (const state of ["9", "-1", "'pending'", "x'00'", "1.5"]) {
+  test(`state ${state}: nobody claims it, and whoever reads it finds a corrupt failure`, async (t) => {
+    const { backend, path, rows } = await store(t);
+    await backend.insert(drafts(2, 1));
+    raw(path, (db) => db.exec(`update sidereal_tasks set state = ${state} where id = 'task-000001'`));
+    assert.deepEqual(
+      (await backend.claim(request(10))).map(({ id }) => id),
+      ["task-000002"],
+    );
+    const page = await backend.find({ by: "creation", after: null, limit: 10 });
+    assert.deepEqual(
+      page.map(({ state }) => state),
+      ["failed", "running"],
+    );
+    assert.deepEqual(rows("select state, reason from sidereal_tasks where id = 'task-000001'"), [[4, "corrupt"]]);
+  });
+}
+
+test("a running record that is damaged is set aside when a reaper sees it, and its owner's finish is refused", async (t) => {
+  const { backend, path } = await store(t);
+  await backend.insert([draft(1), draft(2)]);
+  const taken = await backend.claim(request(2, { lease: -1 }));
+  raw(path, (db) => db.exec("update sidereal_tasks set logs = 'gone' where id = 'task-000001'"));
+  const lapsed = await backend.find({ by: "lapsed", after: null, limit: 10 });
+  assert.deepEqual(
+    lapsed.map(({ id }) => id),
+    ["task-000002"],
+  );
+  const now = await backend.now();
+  const applied = await backend.apply(taken.map((from) => ({ from, to: completed(from, { now, result: null }) })));
+  assert.deepEqual(applied, [false, true]);
+});
+
+test("a damaged record that has ended still reads, and stays ended", async (t) => {
+  const { backend, path } = await store(t);
+  await backend.insert([draft(1)]);
+  const [from] = await backend.claim(request(1));
+  assert.ok(from);
+  await backend.apply([{ from, to: completed(from, { now: 1, result: '"fine"' }) }]);
+  raw(path, (db) => db.exec("update sidereal_tasks set logs = 'gone', policy = ''"));
+  const [record] = await backend.find({ by: "id", ids: [from.id] });
+  assert.equal(record?.state, "completed");
+  assert.equal(record?.result, '"fine"');
+  assert.deepEqual(record?.logs, []);
+});
+
+test("many damaged rows in front do not hide the sound one behind them", async (t) => {
+  const { backend, path } = await store(t);
+  await backend.insert(drafts(1_500));
+  raw(path, (db) => db.exec("update sidereal_tasks set policy = '?' where id < 'task-001499'"));
+  const claimed = [...(await backend.claim(request(1))), ...(await backend.claim(request(1)))];
+  assert.deepEqual(
+    claimed.map(({ id }) => id),
+    ["task-001499"],
+  );
+});
