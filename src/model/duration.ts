@@ -20,7 +20,8 @@ export const LONGEST_DURATION: Millis = 100 * 365 * UNITS.d;
  */
 export function parseDuration(value: unknown, what: string, least: Millis = 0): Millis {
   const millis = typeof value === "number" ? value : typeof value === "string" ? fromText(value) : Number.NaN;
-  if (millis >= least && millis <= LONGEST_DURATION) return Math.ceil(millis);
+  // Fractions of a nanosecond are what binary arithmetic adds to "0.07s".
+  if (millis >= least && millis <= LONGEST_DURATION) return Math.ceil(Number(millis.toFixed(6))) + 0;
   const bounds = least > 0 ? `at least ${least} ms` : "not negative";
   throw new SiderealError(
     "DURATION_INVALID",
@@ -41,16 +42,34 @@ function fromText(text: string): Millis {
   return match === null ? Number.NaN : Number(match[1]) * UNITS[match[2] as DurationUnit];
 }
 
-/** A value as shown in an error message: short, on one line. */
+/** A value as shown in an error message: short, on one line, without the user and password of an address. Never throws. */
 export function quoted(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  if (typeof value === "bigint") return `${value}n`;
-  let text: string | undefined;
+  let text: string;
   try {
-    text = typeof value === "number" ? String(value) : JSON.stringify(value);
+    text = shown(value);
   } catch {
-    text = undefined;
+    text = `a ${typeof value} that cannot be shown`;
   }
-  text ??= String(typeof value === "object" ? Object.prototype.toString.call(value) : value);
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+  const safe = text.replace(/:\/\/[^\s"]*@/gu, "://***@");
+  return safe.length > 80 ? `${safe.slice(0, 77)}…` : safe;
+}
+
+function shown(value: unknown): string {
+  switch (typeof value) {
+    case "function":
+      return "a function";
+    case "bigint":
+      return `${value}n`;
+    case "string":
+      return JSON.stringify(value.length > 1_000 ? value.slice(0, 1_000) : value);
+    case "object":
+      break;
+    default:
+      return String(value);
+  }
+  try {
+    return JSON.stringify(value) ?? Object.prototype.toString.call(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -30,23 +30,15 @@ export interface EncodeOptions {
  * Encodes a value as JSON text that reads back equal.
  * @throws the `notJson` code with the path of the value: undefined, functions, symbols, bigint, NaN, ±Infinity, −0,
  * Date, Map and every other class instance, symbol keys, sparse arrays, cycles, more than 200 levels, NUL characters,
- * lone surrogates, a member called `__proto__`; the `tooLarge` code above 1 MiB of UTF-8.
+ * lone surrogates, a member called `__proto__`, whatever throws when it is read; the `tooLarge` code above 1 MiB of UTF-8.
  */
 export function encodeJson(value: unknown, options: EncodeOptions): JsonText {
-  const problem = check(value, "", 0, options.dropUndefined ?? false);
-  if (problem !== null) throw new SiderealError(options.notJson, `${options.what}${problem}`);
-  const text = JSON.stringify(value) as string;
-  // A character is at most three bytes here: only then is the exact count worth its price.
-  if (text.length * 3 > JSON_LIMITS.bytes) {
-    const bytes = Buffer.byteLength(text);
-    if (bytes > JSON_LIMITS.bytes) {
-      throw new SiderealError(
-        options.tooLarge,
-        `${options.what} has ${bytes} bytes of JSON, more than ${JSON_LIMITS.bytes}`,
-      );
-    }
-  }
-  return text;
+  const { text, bytes, problem } = encoded(value, options.dropUndefined ?? false);
+  if (problem !== null)
+    throw new SiderealError(options.notJson, `${options.what}${shortPath(problem.path)} ${problem.why}`);
+  if (text !== null && bytes <= JSON_LIMITS.bytes) return text;
+  const size = text === null ? "" : `${bytes} bytes of JSON, `;
+  throw new SiderealError(options.tooLarge, `${options.what} has ${size}more than ${JSON_LIMITS.bytes} bytes`);
 }
 
 /** Reads text that was made by `encodeJson`. */
@@ -54,65 +46,155 @@ export function decodeJson(text: JsonText): unknown {
   return JSON.parse(text);
 }
 
+interface Problem {
+  /** Grows at its front while the walk returns: nothing is spent on the paths of values that are right. */
+  path: string;
+  readonly why: string;
+}
+
+interface Encoded {
+  /** Null: not made, because of a problem or because it would be larger than any limit. */
+  readonly text: JsonText | null;
+  readonly bytes: number;
+  readonly problem: Problem | null;
+}
+
+function encoded(value: unknown, dropUndefined: boolean): Encoded {
+  const walk = new Walk(dropUndefined);
+  const problem = walk.guarded(value, 0);
+  if (problem !== null) return { text: null, bytes: 0, problem };
+  if (walk.left < 0) return { text: null, bytes: 0, problem: null };
+  try {
+    const text = JSON.stringify(value) as string;
+    // A character is at most three bytes here: only then is the exact count worth its price.
+    return { text, bytes: text.length * 3 > JSON_LIMITS.bytes ? Buffer.byteLength(text) : text.length, problem: null };
+  } catch {
+    return { text: null, bytes: 0, problem: { path: "", why: "holds a value that throws when it is read again" } };
+  }
+}
+
 // Neither NUL nor half of a surrogate pair survives every store.
 const UNSAFE = /[\0\p{Surrogate}]/u;
 
-/** The path and nature of the first thing that cannot round-trip, or null. */
-function check(value: unknown, path: string, depth: number, dropUndefined: boolean): string | null {
-  switch (typeof value) {
-    case "string":
-      return UNSAFE.test(value)
-        ? `${path} holds ${value.includes("\0") ? "a NUL character" : "a lone surrogate"}`
-        : null;
-    case "number":
-      if (!Number.isFinite(value)) return `${path} is ${value}`;
-      return Object.is(value, -0) ? `${path} is -0` : null;
-    case "boolean":
+/** One look at every part of a value. */
+class Walk {
+  /**
+   * Bytes that may still come, by a count that is never above the real one: a huge value, or one that shares its parts
+   * so often that its text would be huge, is left when they are used up.
+   */
+  left: number = JSON_LIMITS.bytes;
+  readonly #dropUndefined: boolean;
+
+  constructor(dropUndefined: boolean) {
+    this.#dropUndefined = dropUndefined;
+  }
+
+  /** The path and nature of the first thing that cannot round-trip, or null. */
+  guarded(value: unknown, depth: number): Problem | null {
+    try {
+      return this.#check(value, depth);
+    } catch {
+      return { path: "", why: "throws when it is read" };
+    }
+  }
+
+  #check(value: unknown, depth: number): Problem | null {
+    switch (typeof value) {
+      case "string":
+        this.left -= value.length + 2;
+        return UNSAFE.test(value)
+          ? problem(`holds ${value.includes("\0") ? "a NUL character" : "a lone surrogate"}`)
+          : null;
+      case "number":
+        this.left -= 1;
+        if (!Number.isFinite(value)) return problem(`is ${value}`);
+        return Object.is(value, -0) ? problem("is -0") : null;
+      case "boolean":
+        this.left -= 4;
+        return null;
+      case "object":
+        if (value === null) {
+          this.left -= 4;
+          return null;
+        }
+        if (depth >= JSON_LIMITS.depth)
+          return problem(`is nested deeper than ${JSON_LIMITS.depth} levels, or refers to itself`);
+        this.left -= 2;
+        return Array.isArray(value) ? this.#array(value, depth) : this.#object(value, depth);
+      default:
+        return problem(`is ${value === undefined ? "undefined" : `a ${typeof value}`}`);
+    }
+  }
+
+  #array(values: readonly unknown[], depth: number): Problem | null {
+    const made = madeBy(values);
+    if (made !== "Array") return problem(`is ${made}, not a plain array`);
+    if (values.length > this.left) {
+      this.left = -1;
       return null;
-    case "object":
-      if (value === null) return null;
-      if (depth >= JSON_LIMITS.depth)
-        return `${short(path)} is nested deeper than ${JSON_LIMITS.depth} levels, or refers to itself`;
-      return Array.isArray(value)
-        ? checkArray(value, path, depth, dropUndefined)
-        : checkObject(value, path, depth, dropUndefined);
-    default:
-      return `${path} is ${value === undefined ? "undefined" : `a ${typeof value}`}`;
+    }
+    if (Object.keys(values).length !== values.length) return problem("is an array with holes or extra properties");
+    if (Object.getOwnPropertySymbols(values).length > 0) return problem("has a symbol as key");
+    if (hasToJson(values)) return problem("has a toJSON method");
+    for (let at = 0; at < values.length && this.left >= 0; at += 1) {
+      const inner = this.guarded(values[at], depth + 1);
+      if (inner !== null) return under(`[${at}]`, inner);
+    }
+    return null;
+  }
+
+  #object(value: object, depth: number): Problem | null {
+    const made = madeBy(value);
+    if (made !== "Object") return problem(`is ${made}, not a plain object`);
+    if (hasToJson(value)) return problem("has a toJSON method");
+    if (Object.getOwnPropertySymbols(value).length > 0) return problem("has a symbol as key");
+    for (const name of Object.keys(value)) {
+      if (name === "__proto__" || UNSAFE.test(name)) return under(`.${name}`, problem("is not allowed as a name"));
+      this.left -= name.length + 3;
+      if (this.left < 0) return null;
+      const inner = this.#member(value, name, depth);
+      if (inner !== null) return under(`.${name}`, inner);
+    }
+    return null;
+  }
+
+  #member(value: object, name: string, depth: number): Problem | null {
+    let inner: unknown;
+    try {
+      inner = (value as Record<string, unknown>)[name];
+    } catch {
+      return problem("throws when it is read");
+    }
+    return inner === undefined && this.#dropUndefined ? null : this.guarded(inner, depth + 1);
   }
 }
 
-function checkArray(values: readonly unknown[], path: string, depth: number, dropUndefined: boolean): string | null {
-  if (Object.keys(values).length !== values.length) return `${path} is an array with holes or extra properties`;
-  for (let at = 0; at < values.length; at += 1) {
-    const problem = check(values[at], `${path}[${at}]`, depth + 1, dropUndefined);
-    if (problem !== null) return problem;
-  }
-  return null;
+const problem = (why: string): Problem => ({ path: "", why });
+
+function under(step: string, inner: Problem): Problem {
+  inner.path = step + inner.path;
+  return inner;
 }
 
-function checkObject(value: object, path: string, depth: number, dropUndefined: boolean): string | null {
+const hasToJson = (value: object): boolean => typeof (value as { toJSON?: unknown }).toJSON === "function";
+
+/** `Array` and `Object` for plain ones, of whichever realm; else the class, as `a Date`. */
+function madeBy(value: object): string {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    return `${path} is ${className(value)}, not a plain object`;
+  if (Array.isArray(value)) {
+    // The prototype of arrays is one itself, in every realm; that of a subclass is not.
+    if (Array.isArray(prototype)) return "Array";
+  } else if (prototype === null || prototype === Object.prototype) {
+    return "Object";
+  } else if (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "isPrototypeOf")) {
+    return "Object";
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === "function") return `${path} has a toJSON method`;
-  if (Object.getOwnPropertySymbols(value).length > 0) return `${path} has a symbol as key`;
-  for (const name of Object.keys(value)) {
-    const member = `${path}.${name}`;
-    if (name === "__proto__" || UNSAFE.test(name)) return `${short(member)} is not allowed as a name`;
-    const inner = (value as Record<string, unknown>)[name];
-    if (inner === undefined && dropUndefined) continue;
-    const problem = check(inner, member, depth + 1, dropUndefined);
-    if (problem !== null) return problem;
-  }
-  return null;
-}
-
-function className(value: object): string {
   const maker: unknown = value.constructor;
   return typeof maker === "function" && maker.name !== "" ? `a ${maker.name}` : "a class instance";
 }
 
-function short(path: string): string {
-  return JSON.stringify(path.length > 60 ? `${path.slice(0, 60)}…` : path).slice(1, -1);
+/** A path as shown in a message: on one line, its middle left out when it is long. */
+function shortPath(path: string): string {
+  const cut = path.length > 200 ? `${path.slice(0, 120)}…${path.slice(-60)}` : path;
+  return JSON.stringify(cut).slice(1, -1);
 }

@@ -15,7 +15,7 @@ export type Backoff =
       readonly delay?: Duration;
       /** Growth per failure of `exponential`, 1 to 100; default 2. */
       readonly factor?: number;
-      /** Upper bound before jitter; default `"1h"`. */
+      /** Upper bound before jitter; default `"1h"`, or the delay where that is longer. */
       readonly maxDelay?: Duration;
       /** 0 to 1: spread the delay over `delay · (1 ± jitter)`; default 0.2. */
       readonly jitter?: number;
@@ -34,6 +34,8 @@ export const DEFAULT_BACKOFF: BackoffPolicy = {
 /** Delay before a record runs again whose worker was lost, by the number of losses: kept short, since it is bounded by `LIMITS.losses`. */
 const LOSS_BACKOFF: BackoffPolicy = { kind: "exponential", delay: 250, factor: 4, maxDelay: 2_000, jitter: 0.2 };
 
+const FIELDS: readonly string[] = ["type", "delay", "factor", "maxDelay", "jitter"];
+
 /** Reads a back-off option. @throws OPTION_INVALID, DURATION_INVALID */
 export function parseBackoff(value: Backoff, what: string): BackoffPolicy {
   if (typeof value === "function") return { ...DEFAULT_BACKOFF, kind: "custom" };
@@ -41,7 +43,7 @@ export function parseBackoff(value: Backoff, what: string): BackoffPolicy {
     const delay = parseDuration(value, what);
     return { kind: "fixed", delay, factor: 1, maxDelay: delay, jitter: 0 };
   }
-  const { type, delay = 1_000, factor = 2, maxDelay = 3_600_000, jitter = 0.2 } = value;
+  const { type, delay = 1_000, factor = 2, jitter = 0.2 } = value;
   if (!["fixed", "linear", "exponential"].includes(type)) {
     throw new SiderealError(
       "OPTION_INVALID",
@@ -50,13 +52,12 @@ export function parseBackoff(value: Backoff, what: string): BackoffPolicy {
   }
   inRange(factor, 1, 100, `${what}.factor`);
   inRange(jitter, 0, 1, `${what}.jitter`);
-  return {
-    kind: type,
-    delay: parseDuration(delay, `${what}.delay`),
-    factor,
-    maxDelay: parseDuration(maxDelay, `${what}.maxDelay`),
-    jitter,
-  };
+  for (const name of Object.keys(value)) {
+    if (!FIELDS.includes(name)) throw new SiderealError("OPTION_INVALID", `${what} has no field ${quoted(name)}`);
+  }
+  const base = parseDuration(delay, `${what}.delay`);
+  const { maxDelay = Math.max(base, DEFAULT_BACKOFF.maxDelay) } = value;
+  return { kind: type, delay: base, factor, maxDelay: parseDuration(maxDelay, `${what}.maxDelay`), jitter };
 }
 
 /**
@@ -65,6 +66,7 @@ export function parseBackoff(value: Backoff, what: string): BackoffPolicy {
  * @param roll - A random number in [0, 1).
  */
 export function backoffDelay(policy: BackoffPolicy, failures: number, roll: number): Millis {
+  if (policy.delay === 0) return 0;
   const n = Math.max(1, failures);
   const grown =
     policy.kind === "fixed"
