@@ -64,6 +64,8 @@ export class Worker {
 
   /** Opens the service where the worker has its own, and begins to claim. @throws STORE_…, NOT_OPEN, WORKER_STARTED */
   async start(): Promise<this> {
+    const { state } = this.status();
+    if (state !== "new") throw new SiderealError("WORKER_STARTED", `Worker ${this.id} is ${state}`);
     if (this.#owns) await this.service.open();
     else if (!this.service.isOpen)
       throw new SiderealError("NOT_OPEN", "The worker's queue service has not been opened");

@@ -4,7 +4,7 @@ import { SiderealError } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
 import type { Note } from "../model/lifecycle.ts";
 import type { Millis, TaskProgress, TaskRecord } from "../model/record.ts";
-import { clean } from "./failure.ts";
+import { clean, cleanBytes, describeFailure, isKind, shown } from "./failure.ts";
 import type { Parts } from "./parts.ts";
 import type { QueueService, TaskContext } from "./vocabulary.ts";
 
@@ -101,14 +101,14 @@ export class AttemptContext implements TaskContext {
   progress(current: number, total?: number, message?: string): Promise<void> {
     const numbers = [current, total ?? 0];
     if (!numbers.every((value) => typeof value === "number" && Number.isFinite(value))) {
-      const shown = `${quoted(current)} of ${quoted(total)}`;
-      throw new SiderealError("OPTION_INVALID", `Task ${this.taskName}: progress is ${shown}, not finite numbers`);
+      const given = `${quoted(current)} of ${quoted(total)}`;
+      throw new SiderealError("OPTION_INVALID", `Task ${this.taskName}: progress is ${given}, not finite numbers`);
     }
     const before = this.#progress ?? this.#record.progress;
     return this.#note({
       current: current + 0,
       total: total ?? null,
-      message: message === undefined ? (before?.message ?? null) : clean(String(message), MESSAGE),
+      message: message === undefined ? (before?.message ?? null) : clean(shown(message), MESSAGE),
       detail: before?.detail ?? null,
     });
   }
@@ -116,12 +116,12 @@ export class AttemptContext implements TaskContext {
   heartbeat(detail?: string): Promise<void> {
     const before = this.#progress ?? this.#record.progress;
     const { current = 0, total = null, message = null } = before ?? {};
-    return this.#note({ current, total, message, detail: detail === undefined ? null : clean(String(detail), DETAIL) });
+    return this.#note({ current, total, message, detail: detail === undefined ? null : clean(shown(detail), DETAIL) });
   }
 
   log(...parts: readonly unknown[]): Promise<void> {
-    const text = parts.map((part) => (typeof part === "string" ? part : shown(part))).join(" ");
-    const line = { at: this.#parts.storeTime.now(), attempt: this.attempt, message: clean(text, LINE) };
+    const text = parts.map((part) => (typeof part === "string" ? part : asLine(part))).join(" ");
+    const line = { at: this.#parts.storeTime.now(), attempt: this.attempt, message: cleanBytes(text, LINE) };
     return this.#host.note({ lines: [line] });
   }
 
@@ -143,10 +143,9 @@ export class AttemptContext implements TaskContext {
   }
 }
 
-function shown(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
+/** An error by its name and message, which JSON would lose; anything else as JSON. */
+function asLine(value: unknown): string {
+  if (!isKind(value, Error)) return shown(value, LINE);
+  const { name, message } = describeFailure(value, 0, 0);
+  return `${name}: ${message}`;
 }

@@ -4,14 +4,14 @@
  */
 import type { Cancel } from "../contracts/clock.ts";
 import { parseDuration } from "../model/duration.ts";
-import { SiderealError, TaskCancelledError } from "../model/errors.ts";
+import { NonRetryableError, RetryAfterError, SiderealError, TaskCancelledError } from "../model/errors.ts";
 import { encodeJson } from "../model/json.ts";
-import { cancelled, claimed, completed, failed, isOwned, type Note, noted, released } from "../model/lifecycle.ts";
+import { cancelled, completed, failed, isOwned, type Note, noted, released } from "../model/lifecycle.ts";
 import type { EndReason, JsonText, Millis, TaskFailure, TaskRecord } from "../model/record.ts";
 import { backoffDelay } from "../model/retry.ts";
 import { AttemptContext, SnoozeRequest } from "./attempt-context.ts";
 import { inContext } from "./context.ts";
-import { describeFailure, errorName } from "./failure.ts";
+import { clean, describeFailure, isKind } from "./failure.ts";
 import type { Owned } from "./lease.ts";
 import { Notes } from "./notes.ts";
 import type { Parts } from "./parts.ts";
@@ -20,7 +20,11 @@ import type { Settled } from "./settle.ts";
 import type { Task } from "./vocabulary.ts";
 
 /** How the handler ended. */
-type Ending = { readonly returned: unknown } | { readonly threw: unknown };
+type Ending =
+  | { readonly returned: unknown }
+  | { readonly threw: unknown }
+  /** Its stored input no longer passes the task's validation. */
+  | { readonly refused: SiderealError };
 
 /** What an attempt asks of the worker that runs it. */
 export interface AttemptHost {
@@ -70,7 +74,7 @@ export class Attempt implements Owned {
     if (this.record.losses > 0 && this.#aborted === null) await this.#notes.add({ begun: true });
     if (task === undefined || this.#aborted !== null) return this.giveBack();
     const ending = await this.#call(task);
-    for (const cancel of this.#cancelTimers) cancel();
+    this.#stopTimers();
     this.#conclude(() => this.#finish(task, ending));
   }
 
@@ -84,8 +88,9 @@ export class Attempt implements Owned {
     if (this.#aborted !== null && reason.code !== "LEASE_LOST") return;
     const first = this.#aborted === null;
     this.#aborted = reason;
-    if (!first) return;
-    this.#context?.abort(reason);
+    // What has not begun, or has ended already, cannot ignore its signal.
+    if (!first || this.#context === null || this.#report !== null) return;
+    this.#context.abort(reason);
     this.#cancelTimers.push(
       this.#parts.runtime.clock.after(this.#parts.settings.worker.finalCancelTimeout, () => {
         this.#host.stuck(this);
@@ -107,7 +112,7 @@ export class Attempt implements Owned {
 
   /** Reports an attempt that has not begun: its record goes back to the queue as if it had not been claimed. */
   giveBack(): void {
-    for (const cancel of this.#cancelTimers) cancel();
+    this.#stopTimers();
     this.#conclude(async () => {
       if (this.#aborted?.code === "LEASE_LOST") return null;
       return this.#settle((current) => released(current, { now: this.#now(), because: "unstarted" }));
@@ -116,6 +121,7 @@ export class Attempt implements Owned {
 
   /** Hands the record back although its handler still runs. */
   abandon(): void {
+    this.#stopTimers();
     this.#conclude(() => this.#settle((current) => this.#handBack(current)));
   }
 
@@ -128,13 +134,22 @@ export class Attempt implements Owned {
     this.#context = context;
     if (this.#aborted !== null) context.abort(this.#aborted);
     if (policy.timeout !== null) this.#timeoutAfter(policy.timeout);
+    let value: unknown;
     try {
-      let value: unknown = input === null ? undefined : JSON.parse(input);
+      value = input === null ? undefined : JSON.parse(input);
       if (task.schema !== null) value = await validated(task, value, "input");
+    } catch (error) {
+      return isKind(error, SiderealError) && error.code === "INPUT_INVALID" ? { refused: error } : { threw: error };
+    }
+    try {
       return { returned: await inContext(context, () => task.run(value as never, context)) };
     } catch (threw) {
       return { threw };
     }
+  }
+
+  #stopTimers(): void {
+    for (const cancel of this.#cancelTimers.splice(0)) cancel();
   }
 
   #timeoutAfter(timeout: Millis): void {
@@ -146,7 +161,7 @@ export class Attempt implements Owned {
   /** Begins the report, once. */
   #conclude(report: () => Promise<Settled | null>): void {
     this.#report ??= this.#notes
-      .idle()
+      .close()
       .then(report)
       .then(
         (settled) => this.#log(settled),
@@ -160,11 +175,14 @@ export class Attempt implements Owned {
     if (code === "LEASE_LOST") return Promise.resolve(null);
     if (code === "ATTEMPT_TIMEOUT") return this.#fail(task, this.#aborted, "timeout");
     if ("returned" in ending) return this.#complete(task, ending.returned);
+    if ("refused" in ending) return this.#fail(task, ending.refused, "input");
     const { threw } = ending;
-    if (threw instanceof SnoozeRequest) return this.#settle((current) => this.#snooze(current, threw));
+    if (isKind(threw, SnoozeRequest) && Number.isFinite(threw.duration))
+      return this.#settle((current) => this.#snooze(current, threw));
     if (code === "TASK_CANCELLED") return this.#acknowledge(null);
-    if (code === "SHUTDOWN" || code === "LEASE_UNCERTAIN") return this.#settle((current) => this.#handBack(current));
-    if (errorName(threw) === "TaskCancelledError") return this.#acknowledge(describeFailure(threw, 0, 0).message);
+    if (code === "LEASE_UNCERTAIN") return this.#settle((current) => this.#release(current));
+    if (code === "SHUTDOWN") return this.#settle((current) => this.#handBack(current));
+    if (isKind(threw, TaskCancelledError)) return this.#acknowledge(describeCancel(threw));
     return this.#fail(task, threw, "error");
   }
 
@@ -184,10 +202,8 @@ export class Attempt implements Owned {
     return this.#settle((current) => completed(current, { now: this.#now(), result }));
   }
 
-  #fail(task: Task, thrown: unknown, why: EndReason): Promise<Settled | null> {
-    const refused = thrown instanceof SiderealError && thrown.code === "INPUT_INVALID";
-    const reason = refused ? "input" : why;
-    const retryable = reason !== "input" && reason !== "result" && errorName(thrown) !== "NonRetryableError";
+  #fail(task: Task, thrown: unknown, reason: EndReason): Promise<Settled | null> {
+    const retryable = reason !== "input" && reason !== "result" && !isKind(thrown, NonRetryableError);
     const error: TaskFailure = describeFailure(thrown, this.record.attempt, this.#now());
     const retryIn = retryable ? this.#retryIn(task, thrown) : 0;
     return this.#settle((current) => failed(current, { now: this.#now(), error, retryable, retryIn, reason }));
@@ -197,10 +213,11 @@ export class Attempt implements Owned {
     const { policy, failures, attempt } = this.record;
     const { random, logger } = this.#parts.runtime;
     try {
-      if (errorName(thrown) === "RetryAfterError")
-        return parseDuration((thrown as { after?: unknown }).after, "RetryAfterError.after");
+      if (isKind(thrown, RetryAfterError)) return parseDuration(thrown.after, "RetryAfterError.after");
       if (policy.backoff.kind === "custom" && task.customBackoff !== null) {
-        return parseDuration(task.customBackoff(attempt, thrown), `Task ${task.name}: backoff()`);
+        const delay: unknown = task.customBackoff(attempt, thrown);
+        if (delay instanceof Promise) delay.catch(() => {});
+        return parseDuration(delay, `Task ${task.name}: backoff()`);
       }
     } catch (error) {
       logger.warn("a retry delay is not usable; the task's default back-off applies", { ...this.#names(), error });
@@ -213,8 +230,12 @@ export class Attempt implements Owned {
   }
 
   #handBack(current: TaskRecord): TaskRecord {
-    if (current.policy.requeueOnShutdown) return released(current, { now: this.#now(), because: "shutdown" });
+    if (current.policy.requeueOnShutdown) return this.#release(current);
     return cancelled(current, { now: this.#now(), reason: "shutdown", by: "acknowledge" });
+  }
+
+  #release(current: TaskRecord): TaskRecord {
+    return released(current, { now: this.#now(), because: "shutdown" });
   }
 
   #acknowledge(reason: string | null): Promise<Settled | null> {
@@ -262,27 +283,11 @@ export class Attempt implements Owned {
   }
 }
 
-/** Who runs attempts that no worker has a part in. */
-const INLINE: AttemptHost = { isSure: () => true, stuck: () => {}, persist: () => false };
-
-/**
- * Runs an `immediate` record inside the call that enqueued it. Retries follow at once, without back-off: nobody else
- * would run them.
- */
-export async function runInline(parts: Parts, pending: TaskRecord): Promise<void> {
-  let record: TaskRecord | null = pending;
-  while (record !== null && record.state === "pending") {
-    const token = parts.ids.token();
-    const lease = parts.settings.worker.staleAfter;
-    const taken = await parts.settler.settle(record, (current) =>
-      current.state === "pending"
-        ? claimed(current, { now: parts.storeTime.now(), token, lease, workerId: "inline" })
-        : null,
-    );
-    if (taken.verdict !== "applied") return;
-    const attempt = new Attempt(parts, taken.record, INLINE);
-    await attempt.run();
-    await attempt.reported();
-    [record = null] = await parts.calls.find({ by: "id", ids: [pending.id] });
+/** The reason of a cancel that a handler threw; errors of another copy of the class have it too. */
+function describeCancel(thrown: TaskCancelledError): string | null {
+  try {
+    return typeof thrown.reason === "string" ? clean(thrown.reason, 1_000) : null;
+  } catch {
+    return null;
   }
 }

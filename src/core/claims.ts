@@ -13,8 +13,8 @@ export interface Claimed {
 export class Claims {
   readonly #parts: Parts;
   readonly #workerId: string;
+  /** Kept until its answer has come. */
   #token: string | null = null;
-  #sent: Millis = 0;
   /** Monotonic time since which a claim has been waiting for its answer; null when none is. */
   waitingSince: Millis | null = null;
 
@@ -25,38 +25,61 @@ export class Claims {
 
   /**
    * Claims up to `limit` records of tasks that this process knows.
-   * After an unknown outcome the same token is sent again, so that what was claimed then is not orphaned.
+   * After an unknown outcome the same token is sent again, so that what was claimed then is not orphaned; that may be
+   * more than is asked for now.
    */
   async claim(limit: number, queueLimits: Readonly<Record<string, number>>): Promise<Claimed> {
-    const { calls, registry, settings, runtime, ids } = this.#parts;
+    const { registry, runtime, ids } = this.#parts;
     const tasks = registry.names();
-    const sent = runtime.clock.mono();
-    if (tasks.length === 0) return { records: [], sent };
-    if (this.#token === null) this.#sent = sent;
+    if (tasks.length === 0 && this.#token === null) return { records: [], sent: runtime.clock.mono() };
+    const again = this.#token !== null;
     this.#token ??= ids.token();
+    const claimed = await this.#send(this.#token, { limit, tasks, queueLimits });
+    const kept = again ? await this.#renewed(claimed) : claimed;
+    this.#token = null;
+    if (!again && kept.records.length > limit) {
+      throw new SiderealError(
+        "STORE_FAILED",
+        `${this.#parts.backend.name}: claim gave ${kept.records.length} records instead of ${limit}`,
+      );
+    }
+    return kept;
+  }
+
+  /** What a claim without an answer had given us, if anything; nothing new is claimed. */
+  async recover(): Promise<Claimed> {
+    const claimed = await this.#send(this.#token as string, { limit: 1, tasks: [], queueLimits: {} });
+    this.#token = null;
+    return claimed;
+  }
+
+  async #send(token: string, what: Pick<ClaimRequest, "limit" | "tasks" | "queueLimits">): Promise<Claimed> {
+    const { calls, settings, runtime } = this.#parts;
     const { queues, staleAfter } = settings.worker;
+    const sent = runtime.clock.mono();
     const request: ClaimRequest = {
-      token: this.#token,
+      ...what,
+      token,
       workerId: this.#workerId,
-      limit,
       lease: staleAfter,
-      tasks,
       queues: queues.length === 0 ? null : queues,
-      queueLimits,
       executions: ["local"],
     };
     this.waitingSince = sent;
     const records = await calls.claim(request).finally(() => {
       this.waitingSince = null;
     });
-    this.#token = null;
-    if (records.length > limit) {
-      throw new SiderealError(
-        "STORE_FAILED",
-        `${this.#parts.backend.name}: claim gave ${records.length} records instead of ${limit}`,
-      );
-    }
-    return { records, sent: this.#sent };
+    return { records, sent };
+  }
+
+  /** Whether these leases began with this request or with the lost one before is not known: renewed, they surely begin now. */
+  async #renewed({ records }: Claimed): Promise<Claimed> {
+    const { calls, settings, runtime } = this.#parts;
+    const sent = runtime.clock.mono();
+    if (records.length === 0) return { records, sent };
+    const refs = records.map((record) => ({ id: record.id, claim: record.claim as string }));
+    const answers = await calls.renew(refs, settings.worker.staleAfter);
+    return { records: records.filter((_, at) => answers[at]?.state === "held"), sent };
   }
 
   /** Whether a claim was sent whose answer never came. */

@@ -126,8 +126,9 @@ export function resolveConfig<Tx>(config: QueueConfig<Tx>): Settings {
   if (!Array.isArray(taskModules) || taskModules.some((path) => typeof path !== "string" || path === "")) {
     throw invalid("taskModules", taskModules, "an array of module paths or globs");
   }
-  if (config.logger !== undefined && typeof config.logger?.error !== "function") {
-    throw invalid("logger", config.logger, "an object with debug, info, warn and error");
+  const { logger, worker = {}, namespace = "sidereal" } = config;
+  if (logger !== undefined && !LEVELS.every((level) => typeof logger?.[level] === "function")) {
+    throw invalid("logger", logger, "an object with debug, info, warn and error");
   }
   return {
     executionBackend,
@@ -135,23 +136,25 @@ export function resolveConfig<Tx>(config: QueueConfig<Tx>): Settings {
     inAppWorker,
     queueServiceKey: key(config.queueServiceKey, "queueServiceKey", "queueService"),
     queueWorkerKey: key(config.queueWorkerKey, "queueWorkerKey", "queueWorker"),
-    namespace: checkNamespace(config.namespace ?? "sidereal"),
-    worker: resolveWorker(config.worker ?? {}),
+    namespace: checkNamespace(namespace),
+    worker: resolveWorker(worker),
   };
 }
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 function resolveWorker(config: WorkerConfig): WorkerSettings {
   known(config, WORKER_SETTINGS, "worker");
   const time = (name: keyof WorkerConfig, fallback: Duration, least = 0): Millis =>
-    parseDuration(config[name] ?? fallback, `worker.${name}`, least);
+    parseDuration(config[name] === undefined ? fallback : config[name], `worker.${name}`, least);
   const leaseDuration = time("leaseDuration", "30s", 100);
-  const { queues = [], queueConcurrency = {} } = config;
+  const { queues = [], queueConcurrency = {}, batchSize = 10, maxConcurrency = 10 } = config;
   if (!Array.isArray(queues)) throw invalid("worker.queues", queues, "an array of queue names");
   for (const queue of queues) checkName(queue, "worker.queues");
   const settings: WorkerSettings = {
-    batchSize: whole(config.batchSize ?? 10, 1, 500, "worker.batchSize"),
+    batchSize: whole(batchSize, 1, 500, "worker.batchSize"),
     pollInterval: time("pollInterval", 100, 1),
-    maxConcurrency: whole(config.maxConcurrency ?? 10, 1, 10_000, "worker.maxConcurrency"),
+    maxConcurrency: whole(maxConcurrency, 1, 10_000, "worker.maxConcurrency"),
     queueConcurrency: caps(queueConcurrency, queues),
     leaseDuration,
     heartbeatInterval: time("heartbeatInterval", Math.floor(leaseDuration / 3), 1),
@@ -176,7 +179,7 @@ function resolveWorker(config: WorkerConfig): WorkerSettings {
 }
 
 function caps(value: unknown, queues: readonly string[]): Readonly<Record<string, number>> {
-  if (typeof value !== "object" || value === null)
+  if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid("worker.queueConcurrency", value, "an object of caps by queue name");
   for (const [queue, cap] of Object.entries(value)) {
     checkName(queue, "worker.queueConcurrency");
@@ -201,10 +204,34 @@ function known(value: unknown, names: ReadonlySet<string>, what: string): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(what, value, "an object");
   for (const name of Object.keys(value)) {
     if (names.has(name)) continue;
-    const near = [...names].find((other) => other.toLowerCase() === name.replaceAll("_", "").toLowerCase());
-    const hint = near === undefined ? `Allowed are ${[...names].join(", ")}` : `Did you mean ${near}?`;
+    const near = nearest(name, names);
+    const hint = near === null ? `Allowed are ${[...names].join(", ")}` : `Did you mean ${near}?`;
     throw new SiderealError("CONFIG_INVALID", `${what} has no setting ${quoted(name)}. ${hint}`);
   }
+}
+
+/** The setting that was probably meant: written in another style, in the wrong place, or mistyped. */
+function nearest(name: string, names: ReadonlySet<string>): string | null {
+  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z]/gu, "");
+  const given = plain(name);
+  const candidates = new Map<string, string>([...names].map((other) => [plain(other), other]));
+  for (const other of WORKER_SETTINGS) {
+    candidates.set(`worker${plain(other)}`, names === WORKER_SETTINGS ? other : `worker.${other}`);
+    if (names !== WORKER_SETTINGS) candidates.set(plain(other), `worker.${other}`);
+  }
+  const exact = candidates.get(given);
+  if (exact !== undefined) return exact;
+  return [...candidates].find(([other]) => isOneSlip(given, other))?.[1] ?? null;
+}
+
+/** Whether two words differ by at most two letters that were added, left out or changed at one place. */
+function isOneSlip(one: string, other: string): boolean {
+  if (Math.min(one.length, other.length) < 4 || Math.abs(one.length - other.length) > 2) return false;
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start += 1;
+  let end = 0;
+  while (end < Math.min(one.length, other.length) - start && one.at(-1 - end) === other.at(-1 - end)) end += 1;
+  return Math.max(one.length, other.length) - start - end <= 2;
 }
 
 function whole(value: unknown, least: number, most: number, what: string): number {

@@ -1,8 +1,8 @@
 /** What `enqueue` gives back: the record from its caller's side. */
 import { type Duration, parseDuration } from "../model/duration.ts";
-import { TaskCancelledError, TaskFailedError } from "../model/errors.ts";
+import { SiderealError, TaskCancelledError, TaskFailedError } from "../model/errors.ts";
 import { decodeJson } from "../model/json.ts";
-import { type Millis, statusOf, type TaskRecord, type TaskStatus } from "../model/record.ts";
+import { isTerminal, type Millis, statusOf, type TaskRecord, type TaskStatus } from "../model/record.ts";
 
 /** The parts of a service that a handle needs. */
 export interface HandleSource {
@@ -66,13 +66,21 @@ export class TaskHandle<Output = unknown> {
    */
   async result(options: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {}): Promise<Output> {
     const timeout = parseDuration(options.timeout ?? RESULT_TIMEOUT, "result: timeout");
-    // A deadline of zero still leaves one read its time.
-    const record = await this.#source.outcome(this.id, Math.max(timeout, 1), options.signal);
+    const record =
+      timeout === 0 ? await this.#look(options.signal) : await this.#source.outcome(this.id, timeout, options.signal);
     this.#record = record;
     if (record.state === "failed")
       throw new TaskFailedError(record.id, record.taskName, record.reason ?? "error", record.error);
     if (record.state === "cancelled") throw new TaskCancelledError(record.reason, record.id);
     return (record.result === null ? undefined : decodeJson(record.result)) as Output;
+  }
+
+  async #look(signal?: AbortSignal): Promise<TaskRecord> {
+    signal?.throwIfAborted();
+    const record = await this.#source.read(this.id);
+    if (record === null) throw new SiderealError("RECORD_GONE", `Task ${this.id} is not in the store`);
+    if (isTerminal(record)) return record;
+    throw new SiderealError("RESULT_TIMEOUT", `Task ${this.id} has not finished yet`);
   }
 
   /** Cancels the task wherever it is; see `CancelOutcome`. */

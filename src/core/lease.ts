@@ -60,9 +60,12 @@ export class LeaseKeeper {
     await this.#loop.stop();
   }
 
-  /** Keeps the lease of a record whose claim was sent at `sent`, monotonic time. */
-  add(owned: Owned, sent: Millis): void {
-    const until = sent + this.#lease * WINDOW;
+  /**
+   * Keeps the lease of a record whose claim was sent at `sent`, monotonic time.
+   * @param granted - How long the store gave; less than a whole lease where the attempt's hard end is near.
+   */
+  add(owned: Owned, sent: Millis, granted: Millis = this.#lease): void {
+    const until = sent + Math.min(this.#lease, granted) * WINDOW;
     this.#entries.set(owned.id, { owned, until, warned: false });
     this.#watchAt(until);
   }

@@ -1,8 +1,9 @@
 /** Finding and importing the modules that define tasks. */
 import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import { glob } from "tinyglobby";
+import { quoted } from "../model/duration.ts";
 import { SiderealError } from "../model/errors.ts";
+import { describeFailure } from "./failure.ts";
 import { registry } from "./registry.ts";
 
 /** Imports one file; `fresh` reads it again although it was imported before. */
@@ -23,12 +24,7 @@ export async function loadTaskModules(
 ): Promise<readonly string[]> {
   const files = new Set<string>();
   for (const pattern of patterns) {
-    const found = await glob(pattern.replaceAll("\\", "/"), {
-      cwd: root,
-      absolute: true,
-      ignore: SKIPPED,
-      onlyFiles: true,
-    });
+    const found = await matching(pattern, root);
     if (found.length === 0) {
       throw new SiderealError(
         "TASK_MODULE_MISSING",
@@ -40,6 +36,20 @@ export async function loadTaskModules(
   const sorted = [...files].sort();
   for (const file of sorted) await importTasks(file, importModule, false);
   return sorted;
+}
+
+/** A path is that file, whatever its name; anything else is a glob of modules. */
+async function matching(pattern: string, root: string): Promise<readonly string[]> {
+  const file = resolve(root, pattern);
+  if ((await stat(file).catch(() => null))?.isFile()) return [file];
+  const found = await globbed(pattern.replaceAll("\\", "/"), { cwd: root, absolute: true });
+  return found.filter((path) => /\.[cm]?[jt]s$/u.test(path));
+}
+
+/** Loaded on first use: a process that names no modules need not pay for it. */
+async function globbed(pattern: string, options: { cwd: string; absolute?: boolean }): Promise<string[]> {
+  const { glob } = await import("tinyglobby");
+  return glob(pattern, { ...options, ignore: SKIPPED, onlyFiles: true });
 }
 
 export interface DiscoverOptions {
@@ -61,10 +71,12 @@ export async function discover(
   importModule: ImportModule,
 ): Promise<readonly string[]> {
   const { subfolder = "jobs", forceReload = false } = options;
+  if (typeof root !== "string" || root === "")
+    throw new SiderealError("OPTION_INVALID", `discoverTasks: root is ${quoted(root)}, not the path of a folder`);
   if (typeof subfolder !== "string" || subfolder === "" || /[\\/]/u.test(subfolder)) {
     throw new SiderealError(
       "OPTION_INVALID",
-      `discoverTasks: subfolder is ${JSON.stringify(subfolder)}, not the name of a folder`,
+      `discoverTasks: subfolder is ${quoted(subfolder)}, not the name of a folder`,
     );
   }
   const folder = isAbsolute(root) ? root : resolve(root);
@@ -73,7 +85,7 @@ export async function discover(
     const why = found === null ? "does not exist" : "is a file, not a folder";
     throw new SiderealError("TASK_MODULE_MISSING", `discoverTasks: ${root} ${why}`);
   }
-  const files = await glob(`**/*.${EXTENSIONS}`, { cwd: folder, ignore: SKIPPED, onlyFiles: true });
+  const files = await globbed(`**/*.${EXTENSIONS}`, { cwd: folder });
   for (const file of files.sort()) {
     const path = join(folder, file);
     const folders = relative(folder, path).split(sep).slice(0, -1);
@@ -87,7 +99,8 @@ async function importTasks(file: string, importModule: ImportModule, fresh: bool
     if (fresh) await registry.reloading(() => importModule(file, true));
     else await importModule(file, false);
   } catch (error) {
-    if (error instanceof SiderealError && error.code === "TASK_DUPLICATE") throw error;
+    // By its code alone: a module that was loaded another way may have met another copy of the class.
+    if ((error as { readonly code?: unknown } | null)?.code === "TASK_DUPLICATE") throw error;
     throw new SiderealError("TASK_MODULE_FAILED", `${file} could not be imported: ${firstLine(error)}`, {
       cause: error,
     });
@@ -95,6 +108,6 @@ async function importTasks(file: string, importModule: ImportModule, fresh: bool
 }
 
 function firstLine(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.split("\n", 1)[0] ?? "";
+  const { name, message } = describeFailure(error, 0, 0);
+  return `${name}: ${message}`.split("\n", 1)[0] ?? "";
 }

@@ -10,6 +10,7 @@ export class Notes {
   #pending: { progress?: TaskProgress; lines?: LogLine[]; begun?: true } | null = null;
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  #closed = false;
 
   /** @param write - Stores a note on the record; never rejects. */
   constructor(write: (note: Note) => Promise<void>) {
@@ -18,6 +19,7 @@ export class Notes {
 
   /** Resolves once the note, merged with its neighbours, is stored or the record is no longer ours. */
   add(note: Note): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#pending ??= {};
     const pending = this.#pending;
     if (note.progress !== undefined) pending.progress = note.progress;
@@ -27,8 +29,9 @@ export class Notes {
     return this.#next;
   }
 
-  /** Resolves when everything is written. */
-  async idle(): Promise<void> {
+  /** Takes no more: a handler that goes on writing must not keep its own report waiting. Resolves when everything is written. */
+  async close(): Promise<void> {
+    this.#closed = true;
     while (this.#next !== null || this.#writing !== null) await (this.#next ?? this.#writing);
   }
 

@@ -27,6 +27,7 @@ export class Outcomes {
   #poll: { readonly cancel: Cancel; readonly every: Millis } | null = null;
   #reading = false;
   #lastError: unknown = null;
+  #closed: SiderealError | null = null;
 
   constructor(calls: Calls, clock: Clock, signals: Signals | undefined) {
     this.#calls = calls;
@@ -41,6 +42,7 @@ export class Outcomes {
    */
   async wait(id: string, timeout: Millis, signal?: AbortSignal): Promise<TaskRecord> {
     signal?.throwIfAborted();
+    if (this.#closed !== null) throw this.#closed;
     let cancel: Cancel = () => {};
     let onAbort = (): void => {};
     let waiter: Waiter | undefined;
@@ -59,9 +61,14 @@ export class Outcomes {
     }
   }
 
-  /** Rejects everybody who waits. */
+  /** Rejects everybody who waits, or will until `reopen`. */
   close(error: SiderealError): void {
+    this.#closed = error;
     for (const waiters of [...this.#waiters.values()]) for (const waiter of waiters) waiter.reject(error);
+  }
+
+  reopen(): void {
+    this.#closed = null;
   }
 
   #late(id: string, timeout: Millis): SiderealError {

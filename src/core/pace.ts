@@ -25,7 +25,7 @@ export class Pace {
 
   /** Claimed records had to wait: begin again with none ahead. */
   stalled(): void {
-    this.#average = AHEAD * this.#slots;
+    this.#average = 2 * AHEAD * this.#slots;
   }
 
   /** How many records to claim beyond the free slots. */

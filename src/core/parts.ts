@@ -4,6 +4,7 @@ import type { QueueBackend } from "../contracts/queue-backend.ts";
 import { Ids } from "../model/identity.ts";
 import { bounded, type Calls } from "./calls.ts";
 import type { Settings } from "./config.ts";
+import { guarded } from "./guarded-logger.ts";
 import type { TaskRegistry } from "./registry.ts";
 import { Settler } from "./settle.ts";
 import { StoreTime } from "./store-time.ts";
@@ -25,10 +26,11 @@ export interface Parts {
 export function assemble(
   settings: Settings,
   backend: QueueBackend<never>,
-  runtime: Runtime,
+  outside: Runtime,
   registry: TaskRegistry,
   service: QueueService<unknown>,
 ): Parts {
+  const runtime = { ...outside, logger: guarded(outside.logger) };
   const calls = bounded(backend, runtime.clock);
   return {
     settings,

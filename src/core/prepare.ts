@@ -9,7 +9,7 @@ import { enqueued } from "../model/lifecycle.ts";
 import type { Draft, JsonText, Millis, TaskPolicy } from "../model/record.ts";
 import { parseBackoff } from "../model/retry.ts";
 import type { ExecutionBackendName } from "./config.ts";
-import { checkTaskOptions, isText } from "./task.ts";
+import { checkTaskOptions, encodeMetadata, isText } from "./task.ts";
 import type { EnqueueOptions, Task, TaskOptions } from "./vocabulary.ts";
 
 /** What the door found out. */
@@ -54,10 +54,16 @@ export function prepare(
   task: Task,
   input: unknown,
   options: EnqueueOptions<unknown>,
-  facts: { readonly id: string; readonly execution: ExecutionBackendName; readonly what: string },
+  facts: {
+    readonly id: string;
+    readonly execution: ExecutionBackendName;
+    readonly what: string;
+    /** The same options were found to be right just before. */
+    readonly checked: boolean;
+  },
 ): Prepared {
   const who = `enqueue of ${task.name}`;
-  if (options !== NO_OPTIONS) checkOptions(options, who);
+  if (options !== NO_OPTIONS && !facts.checked) checkOptions(options, who);
   const text =
     input === undefined
       ? null
@@ -65,23 +71,29 @@ export function prepare(
   const from = task.options;
   const key = keyOf(task, input, text, options, who);
   const metadata = options.metadata ?? from.metadata;
+  const { runAt, readyIn, expiresAt, expiresIn } = timesOf(from, options, who);
   const draft = enqueued({
     id: facts.id,
     taskName: task.name,
     queue: options.queue ?? from.queue ?? "default",
-    execution: execution(options.executionBackend ?? from.executionBackend ?? facts.execution, who),
+    execution: options.executionBackend ?? from.executionBackend ?? facts.execution,
     executionProfile: options.executionProfile ?? from.executionProfile ?? null,
     priority: options.priority ?? from.priority ?? 0,
     input: text,
     policy: policyOf(task.policy, options, who),
     key,
     metadata: metadata === undefined ? null : encodeMetadata(metadata, who),
-    tags: options.tags ?? from.tags ?? [],
+    tags: options.tags ?? from.tags ?? NO_TAGS,
     description: options.description ?? from.description ?? null,
-    ...timesOf(from, options, who),
+    runAt,
+    readyIn,
+    expiresAt,
+    expiresIn,
   });
   return { draft, forever: key !== null && (options.uniqueUntil ?? from.uniqueUntil) === "forever" };
 }
+
+const NO_TAGS: readonly string[] = [];
 
 /** The options of an enqueue without any: known to be right. */
 export const NO_OPTIONS: EnqueueOptions<unknown> = Object.freeze({});
@@ -199,18 +211,4 @@ function instant(value: Date | Millis | undefined, what: string): Millis | null 
   const millis = value instanceof Date ? value.getTime() : value;
   if (typeof millis === "number" && millis >= 0 && millis <= LATEST) return Math.ceil(millis);
   throw new SiderealError("OPTION_INVALID", `${what} is ${quoted(value)}, not a Date or milliseconds since 1970`);
-}
-
-function execution(value: string, who: string): string {
-  if (value === "local" || value === "immediate") return value;
-  throw new SiderealError("OPTION_INVALID", `${who}: executionBackend is ${quoted(value)}, not "local" or "immediate"`);
-}
-
-function encodeMetadata(metadata: unknown, who: string): JsonText {
-  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
-    throw new SiderealError("OPTION_INVALID", `${who}: metadata is ${quoted(metadata)}, not an object`);
-  }
-  const text = encodeJson(metadata, { what: "metadata", notJson: "INPUT_NOT_JSON", tooLarge: "INPUT_TOO_LARGE" });
-  if (text.length <= 65_536) return text;
-  throw new SiderealError("OPTION_INVALID", `${who}: metadata has ${text.length} characters of JSON, more than 65,536`);
 }

@@ -1,14 +1,15 @@
 /** The queue service: what producers and operators call. It decides nothing about a record's life and runs no worker. */
 import type { Runtime } from "../contracts/clock.ts";
 import type { Insertion, QueueBackend } from "../contracts/queue-backend.ts";
+import { quoted } from "../model/duration.ts";
 import { hasCode, SiderealError } from "../model/errors.ts";
 import { cancelled } from "../model/lifecycle.ts";
 import { type Draft, isTerminal, type StatusCounts, type TaskRecord } from "../model/record.ts";
-import { runInline } from "./attempt.ts";
 import { GroupCommit } from "./commit.ts";
 import type { Settings } from "./config.ts";
 import { clean } from "./failure.ts";
 import { type CancelOutcome, type HandleSource, TaskHandle } from "./handle.ts";
+import { runInline } from "./inline.ts";
 import { Outcomes } from "./outcomes.ts";
 import { assemble, type Parts } from "./parts.ts";
 import { NO_OPTIONS, type Prepared, prepare, validated } from "./prepare.ts";
@@ -35,6 +36,10 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
   readonly #outcomes: Outcomes;
   readonly #source: HandleSource;
   #state: "new" | "open" | "closed" = "new";
+  #opening: Promise<this> | null = null;
+  /** Enqueues that are not stored yet, and who waits for them. */
+  #underWay = 0;
+  #idle: (() => void)[] = [];
 
   constructor({ settings, backend, runtime, registry }: ServiceParts<Tx>) {
     this.parts = assemble(
@@ -64,7 +69,14 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     return this.#state === "open";
   }
 
-  async open(): Promise<this> {
+  open(): Promise<this> {
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<this> {
     if (this.#state === "open") return this;
     await this.parts.backend.open({ namespace: this.parts.settings.namespace });
     try {
@@ -73,13 +85,16 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
       await this.parts.backend.close();
       throw error;
     }
+    this.#outcomes.reopen();
     this.#state = "open";
     return this;
   }
 
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
     if (this.#state !== "open") return;
     this.#state = "closed";
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.#inserts.idle();
     await this.parts.settler.idle();
     this.#outcomes.close(new SiderealError("NOT_OPEN", "The queue service was closed while a result was awaited"));
@@ -97,11 +112,16 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     input?: unknown,
     options: EnqueueOptions<Tx> = NO_OPTIONS as EnqueueOptions<Tx>,
   ): Promise<TaskHandle> {
-    this.#mustBeOpen();
-    const defined = this.#task(task);
-    const prepared = this.#prepare(defined, input, options, "input");
-    if (defined.schema !== null) await validated(defined, input, "input");
-    return this.#store(prepared, options.tx);
+    this.#begin();
+    try {
+      const defined = this.#task(task);
+      if (defined.schema !== null) await validated(defined, input, "input");
+      const prepared = this.#prepare(defined, input, options, "input");
+      if (!isPlain(prepared, options.tx)) return await this.#store(prepared, options.tx);
+      return this.#handle(prepared.draft, await this.#inserts.add(prepared.draft));
+    } finally {
+      this.#end();
+    }
   }
 
   enqueueMany<Input, Output>(
@@ -121,32 +141,49 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
       | EnqueueOptions<Tx>
       | ((input: never, index: number) => EnqueueOptions<Tx>) = NO_OPTIONS as EnqueueOptions<Tx>,
   ): Promise<TaskHandle[]> {
-    this.#mustBeOpen();
-    const defined = this.#task(task);
-    const optionsOf = (input: unknown, index: number): EnqueueOptions<Tx> =>
-      typeof options === "function" ? options(input as never, index) : options;
-    const all = inputs.map((input, index) => {
-      const own = optionsOf(input, index);
-      return { prepared: this.#prepare(defined, input, own, `inputs[${index}]`), tx: own.tx };
-    });
-    if (defined.schema !== null) {
-      for (const [index, input] of inputs.entries()) await validated(defined, input, `inputs[${index}]`);
+    this.#begin();
+    try {
+      return await this.#enqueueAll(this.#task(task), inputs, options);
+    } finally {
+      this.#end();
     }
-    const plain = all.every(({ prepared, tx }) => tx === undefined && !prepared.forever && !isImmediate(prepared));
-    if (!plain) return Promise.all(all.map(({ prepared, tx }) => this.#store(prepared, tx)));
+  }
+
+  async #enqueueAll(
+    task: Task,
+    inputs: readonly unknown[],
+    options: EnqueueOptions<Tx> | ((input: never, index: number) => EnqueueOptions<Tx>),
+  ): Promise<TaskHandle[]> {
+    if (!Array.isArray(inputs)) {
+      throw new SiderealError(
+        "OPTION_INVALID",
+        `enqueueMany of ${task.name}: inputs is ${quoted(inputs)}, not an array`,
+      );
+    }
+    if (task.schema !== null) {
+      for (const [index, input] of inputs.entries()) await validated(task, input, `inputs[${index}]`);
+    }
+    const alike = typeof options !== "function";
+    const all = Array.from(inputs, (input: unknown, index) => {
+      const own = alike ? options : options(input as never, index);
+      return { prepared: this.#prepare(task, input, own, `inputs[${index}]`, alike && index > 0), tx: own.tx };
+    });
+    if (!all.every(({ prepared, tx }) => isPlain(prepared, tx)))
+      return Promise.all(all.map(({ prepared, tx }) => this.#store(prepared, tx)));
     const handles: TaskHandle[] = [];
     for (let at = 0; at < all.length; at += CHUNK) {
       const drafts = all.slice(at, at + CHUNK).map(({ prepared }) => prepared.draft);
       const insertions = await this.#insert(drafts);
-      for (const [index, draft] of drafts.entries()) handles.push(this.#handle(draft, insertions[index] as Insertion));
+      drafts.forEach((draft, index) => {
+        handles.push(this.#handle(draft, insertions[index] as Insertion));
+      });
     }
     return handles;
   }
 
   async get(id: string): Promise<TaskRecord | null> {
     this.#mustBeOpen();
-    const [record] = await this.parts.calls.find({ by: "id", ids: [id] });
-    return record ?? null;
+    return this.#read(id);
   }
 
   async handle<Output = unknown>(id: string): Promise<TaskHandle<Output> | null> {
@@ -168,9 +205,13 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
   }
 
   async cancel(id: string, options: { readonly reason?: string } = {}): Promise<CancelOutcome> {
+    const { reason: why } = options;
+    if (why !== undefined && typeof why !== "string") {
+      throw new SiderealError("OPTION_INVALID", `cancel: reason is ${quoted(why)}, not a text`);
+    }
     const record = await this.get(id);
     if (record === null) return "gone";
-    const reason = options.reason === undefined ? null : clean(options.reason, 1_000);
+    const reason = why === undefined ? null : clean(why, 1_000);
     const settled = await this.parts.settler.settle(record, (current) =>
       isTerminal(current) ? null : cancelled(current, { now: this.parts.storeTime.now(), reason, by: "request" }),
     );
@@ -186,9 +227,9 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     return hold !== undefined && this.parts.calls.release(name, hold.holder);
   }
 
-  #prepare(task: Task, input: unknown, options: EnqueueOptions<Tx>, what: string): Prepared {
+  #prepare(task: Task, input: unknown, options: EnqueueOptions<Tx>, what: string, checked = false): Prepared {
     const execution = this.parts.settings.executionBackend;
-    const prepared = prepare(task, input, options, { id: this.parts.ids.next(), execution, what });
+    const prepared = prepare(task, input, options, { id: this.parts.ids.next(), execution, what, checked });
     if (options.tx !== undefined && (this.#tx === undefined || prepared.forever || isImmediate(prepared))) {
       const why =
         this.#tx === undefined
@@ -215,30 +256,42 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     const handle = this.#handle(draft, insertion);
     if (insertion.created && draft.record.execution === "immediate") {
       await runInline(this.parts, insertion.record);
-      await handle.refresh();
+      return new TaskHandle(this.#source, handle.id, handle.taskName, handle.outcome, await this.#read(handle.id));
     }
     return handle;
   }
 
-  /** The reservation comes first, under the id that the record will have, so that a crash in between is seen. */
+  /**
+   * The reservation comes first, under the id that the record will have. Whoever finds a reservation without its
+   * record, because the enqueue that took it has died or is still under way, inserts the record under that same id.
+   */
   async #storeForever(draft: Draft): Promise<TaskHandle> {
-    const { id, key, taskName } = draft.record;
+    const { calls } = this.parts;
+    const { key, taskName } = draft.record;
     const name = foreverName(key as string);
-    const hold = await this.parts.calls.hold(name, id);
-    if (hold.holder !== id)
-      return new TaskHandle(this.#source, hold.holder, taskName, "existing", await this.get(hold.holder));
+    const { holder: id, note } = await calls.hold(name, draft.record.id);
+    const outcome = id === draft.record.id ? "created" : "existing";
+    if (outcome === "existing") {
+      const record = await this.#read(id);
+      if (record !== null || note === STORED) return new TaskHandle(this.#source, id, taskName, outcome, record);
+    }
     try {
-      const insertion = await this.#inserts.add(draft);
-      if (insertion.created) return this.#handle(draft, insertion);
+      const insertion = await this.#inserts.add({ ...draft, record: { ...draft.record, id } });
+      if (insertion.created || insertion.by === "id") {
+        await calls.hold(name, id, { note: STORED }).catch((error: unknown) => {
+          this.parts.runtime.logger.warn("a reservation could not be marked as used", { key, id, error });
+        });
+        return new TaskHandle(this.#source, id, taskName, outcome, insertion.record);
+      }
     } catch (error) {
       // Only a record that is surely absent gives its reservation back.
-      if (hasCode(error, "STORE_FULL") || hasCode(error, "STORE_READ_ONLY")) await this.parts.calls.release(name, id);
+      if (hasCode(error, "STORE_FULL") || hasCode(error, "STORE_READ_ONLY")) await calls.release(name, id);
       throw error;
     }
-    await this.parts.calls.release(name, id);
+    await calls.release(name, id);
     throw new SiderealError(
       "KEY_CONFLICT",
-      `enqueue of ${taskName}: key ${key} is held until its record ends, not forever`,
+      `enqueue of ${taskName}: key ${quoted(key)} is held until its record ends, not forever`,
     );
   }
 
@@ -264,10 +317,26 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
   }
 
   #task(task: Task | string): Task {
-    if (typeof task !== "string") return task;
+    if (typeof task === "object" && task !== null && typeof task.run === "function") return task;
+    if (typeof task !== "string") throw new SiderealError("TASK_UNKNOWN", `enqueue: ${quoted(task)} is no task`);
     const found = this.parts.registry.get(task);
     if (found !== undefined) return found;
     throw new SiderealError("TASK_UNKNOWN", `No task is registered as ${JSON.stringify(clean(task, 200))}`);
+  }
+
+  async #read(id: string): Promise<TaskRecord | null> {
+    const [record] = await this.parts.calls.find({ by: "id", ids: [id] });
+    return record ?? null;
+  }
+
+  #begin(): void {
+    this.#mustBeOpen();
+    this.#underWay += 1;
+  }
+
+  #end(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #mustBeOpen(): void {
@@ -275,6 +344,11 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     const why = this.#state === "new" ? "has not been opened yet" : "was closed";
     throw new SiderealError("NOT_OPEN", `The queue service ${why}`);
   }
+}
+
+/** Whether nothing is to be done but to insert it, together with its neighbours. */
+function isPlain(prepared: Prepared, tx: unknown): boolean {
+  return tx === undefined && !prepared.forever && !isImmediate(prepared);
 }
 
 function isImmediate(prepared: Prepared): boolean {
@@ -286,5 +360,8 @@ function ours(insertion: Insertion, draft: Draft): Insertion {
   const same = !insertion.created && insertion.by === "id" && insertion.record.id === draft.record.id;
   return same ? { created: true, record: insertion.record } : insertion;
 }
+
+/** On a reservation: its record was in the store, so that a missing one has been removed since. */
+const STORED = '"stored"';
 
 const foreverName = (key: string): string => `unique:${key}`;

@@ -110,13 +110,20 @@ export class Settler {
   }
 }
 
-/** Whether a stored record is the outcome of our own write. */
+/** Whether a stored record is the outcome of our own write: the same in all that a decision writes. */
 function isSame(stored: TaskRecord, ours: TaskRecord): boolean {
+  return Object.entries(ours).every(
+    ([field, value]) =>
+      field === "leaseUntil" || field === "workerId" || equal(stored[field as keyof TaskRecord], value),
+  );
+}
+
+/** Equality of plain values; a store may give members back in another order. */
+function equal(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return one === other;
+  const [fields, others] = [Object.entries(one), Object.keys(other)];
   return (
-    stored.version === ours.version &&
-    stored.claim === ours.claim &&
-    stored.state === ours.state &&
-    stored.finishedAt === ours.finishedAt &&
-    stored.readyAt === ours.readyAt
+    fields.length === others.length &&
+    fields.every(([field, value]) => equal(value, (other as Readonly<Record<string, unknown>>)[field]))
   );
 }

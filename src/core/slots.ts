@@ -4,7 +4,7 @@ import type { Attempt } from "./attempt.ts";
 export class Slots {
   readonly capacity: number;
   readonly running: Set<Attempt> = new Set();
-  readonly #caps: Readonly<Record<string, number>>;
+  readonly #caps: ReadonlyMap<string, number>;
   readonly #perQueue = new Map<string, number>();
   readonly #stuck = new Set<Attempt>();
   #waiting: Attempt[] = [];
@@ -13,7 +13,7 @@ export class Slots {
 
   constructor(capacity: number, caps: Readonly<Record<string, number>>) {
     this.capacity = capacity;
-    this.#caps = caps;
+    this.#caps = new Map(Object.entries(caps));
   }
 
   get waiting(): readonly Attempt[] {
@@ -37,13 +37,13 @@ export class Slots {
   /** How many further records each capped queue may give. */
   queueLimits(): Readonly<Record<string, number>> {
     return Object.fromEntries(
-      Object.entries(this.#caps).map(([queue, cap]) => [queue, Math.max(0, cap - (this.#perQueue.get(queue) ?? 0))]),
+      [...this.#caps].map(([queue, cap]) => [queue, Math.max(0, cap - (this.#perQueue.get(queue) ?? 0))]),
     );
   }
 
-  /** Whether some queue has reached its cap, so that a freed slot may let more of it in. */
-  get capped(): boolean {
-    return Object.values(this.queueLimits()).includes(0);
+  /** Whether a queue has reached its cap, so that one ended attempt lets more of it in. */
+  isFull(queue: string): boolean {
+    return this.#caps.get(queue) === this.#perQueue.get(queue) && this.#caps.has(queue);
   }
 
   wait(attempt: Attempt): void {
@@ -107,7 +107,7 @@ export class Slots {
   }
 
   #count(attempt: Attempt, by: number): void {
-    if (this.#caps[attempt.queue] === undefined) return;
+    if (!this.#caps.has(attempt.queue)) return;
     this.#perQueue.set(attempt.queue, (this.#perQueue.get(attempt.queue) ?? 0) + by);
   }
 }

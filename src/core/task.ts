@@ -2,8 +2,9 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { parseDuration, quoted } from "../model/duration.ts";
 import { SiderealError } from "../model/errors.ts";
+import { encodeJson } from "../model/json.ts";
 import { checkName } from "../model/names.ts";
-import type { TaskPolicy } from "../model/record.ts";
+import type { JsonText, TaskPolicy } from "../model/record.ts";
 import { DEFAULT_BACKOFF, parseBackoff } from "../model/retry.ts";
 import { callSite } from "./call-site.ts";
 import { registry } from "./registry.ts";
@@ -51,6 +52,9 @@ export function task(
   return defined;
 }
 
+/** Where claimed work may run; the type is `ExecutionBackendName`. */
+const EXECUTION_BACKENDS: readonly string[] = ["local", "immediate"];
+
 const KNOWN = new Set<string>([
   ...["queue", "priority", "delay", "expiresIn", "retries", "backoff", "timeout", "key", "uniqueBy", "uniqueUntil"],
   ...["metadata", "tags", "description", "executionBackend", "executionProfile", "requeueOnShutdown", "input"],
@@ -65,6 +69,9 @@ function checkOptions(name: string, options: Definition): Definition {
       throw new SiderealError("OPTION_INVALID", `Task ${name}: there is no option ${quoted(option)}`);
   }
   checkTaskOptions(options, `Task ${name}`);
+  if (options.key !== undefined && typeof options.key !== "function" && !isText(options.key, 500)) {
+    throw invalid(name, "key", options.key, "a text of 1 to 500 characters or a function");
+  }
   if (options.key !== undefined && options.uniqueBy !== undefined) {
     throw new SiderealError("OPTION_INVALID", `Task ${name}: key and uniqueBy exclude each other`);
   }
@@ -91,6 +98,9 @@ export function checkTaskOptions(options: Omit<TaskOptions, "key">, who: string)
   oneOf(uniqueBy, ["task", "input"], `${who}: uniqueBy`);
   oneOf(uniqueUntil, ["terminal", "forever"], `${who}: uniqueUntil`);
   oneOf(options.requeueOnShutdown, [true, false], `${who}: requeueOnShutdown`);
+  oneOf(options.executionBackend, EXECUTION_BACKENDS, `${who}: executionBackend`);
+  if (options.executionProfile !== undefined) checkName(options.executionProfile, `${who}: executionProfile`);
+  if (options.metadata !== undefined) encodeMetadata(options.metadata, who);
   if (tags !== undefined && !(Array.isArray(tags) && tags.length <= 20 && tags.every((tag) => isText(tag, 200)))) {
     throw new SiderealError(
       "OPTION_INVALID",
@@ -103,6 +113,20 @@ export function checkTaskOptions(options: Omit<TaskOptions, "key">, who: string)
       `${who}: description is ${quoted(description)}, not a text of 1 to 1,000 characters`,
     );
   }
+}
+
+/** Metadata as stored. @throws INPUT_NOT_JSON, OPTION_INVALID */
+export function encodeMetadata(metadata: unknown, who: string): JsonText {
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
+    throw new SiderealError("OPTION_INVALID", `${who}: metadata is ${quoted(metadata)}, not an object`);
+  }
+  const text = encodeJson(metadata, {
+    what: `${who}: metadata`,
+    notJson: "INPUT_NOT_JSON",
+    tooLarge: "INPUT_TOO_LARGE",
+  });
+  if (text.length <= 65_536) return text;
+  throw new SiderealError("OPTION_INVALID", `${who}: metadata has ${text.length} characters of JSON, more than 65,536`);
 }
 
 /** Whether a value is a text that every store keeps: no NUL, no lone surrogate, 1 to `most` characters. */

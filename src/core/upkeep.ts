@@ -22,9 +22,10 @@ export function reapInterval(lease: Millis): Millis {
 export function upkeepLoops(parts: Parts): readonly Loop[] {
   const { staleAfter, retention } = parts.settings.worker;
   const reaper = new Reaper(parts, staleAfter, reapInterval(staleAfter));
+  const expiry = new Sweep(parts, "expired", (record) => expire(parts, record));
   const loops = [
     new Loop(parts.runtime, { name: "recovery", every: reapInterval(staleAfter), pass: () => reaper.pass() }),
-    new Loop(parts.runtime, { name: "expiry", every: EXPIRE_EVERY, pass: () => expire(parts) }),
+    new Loop(parts.runtime, { name: "expiry", every: EXPIRE_EVERY, pass: () => expiry.pass() }),
   ];
   if (retention !== null) {
     const every = Math.max(1_000, Math.min(PRUNE_EVERY, retention));
@@ -43,11 +44,13 @@ export class Reaper {
   readonly #every: Millis;
   #last: { readonly store: Millis; readonly mono: Millis } | null = null;
   #holdUntil = 0;
+  readonly #sweep: Sweep;
 
   constructor(parts: Parts, lease: Millis, every: Millis) {
     this.#parts = parts;
     this.#lease = lease;
     this.#every = every;
+    this.#sweep = new Sweep(parts, "lapsed", (record) => this.#lapse(record));
   }
 
   async pass(): Promise<void> {
@@ -56,10 +59,7 @@ export class Reaper {
     if (this.#discontinuous(store, mono)) this.#holdUntil = mono + this.#lease;
     this.#last = { store, mono };
     if (mono < this.#holdUntil) return;
-    await sweep(
-      (after) => this.#parts.calls.find({ by: "lapsed", after, limit: PAGE }),
-      (record) => this.#lapse(record),
-    );
+    await this.#sweep.pass();
   }
 
   #discontinuous(store: Millis, mono: Millis): boolean {
@@ -83,15 +83,10 @@ export class Reaper {
   }
 }
 
-async function expire(parts: Parts): Promise<void> {
-  await sweep(
-    (after) => parts.calls.find({ by: "expired", after, limit: PAGE }),
-    async (record) => {
-      const now = parts.storeTime.now();
-      await parts.settler.settle(record, (current) =>
-        isExpired(current, Math.max(now, record.expiresAt ?? now)) ? expired(current, { now }) : null,
-      );
-    },
+async function expire(parts: Parts, record: TaskRecord): Promise<void> {
+  const now = parts.storeTime.now();
+  await parts.settler.settle(record, (current) =>
+    isExpired(current, Math.max(now, record.expiresAt ?? now)) ? expired(current, { now }) : null,
   );
 }
 
@@ -102,16 +97,37 @@ async function prune(parts: Parts, retention: Millis): Promise<void> {
   }
 }
 
-/** Pages by id, so that rows which cannot be handled never hide others; the rows of a page are settled together. */
-async function sweep(
-  find: (after: string | null) => Promise<readonly TaskRecord[]>,
-  handle: (record: TaskRecord) => Promise<void>,
-): Promise<void> {
-  let after: string | null = null;
-  for (let rows = 0; rows < PASS; rows += PAGE) {
-    const page = await find(after);
-    await Promise.all(page.map(handle));
-    if (page.length < PAGE) return;
-    after = page.at(-1)?.id ?? null;
+/**
+ * Pages by id, and goes on in the next pass where the last one was cut short; one row that cannot be handled hides no
+ * other. The rows of a page are settled together.
+ */
+class Sweep {
+  readonly #parts: Parts;
+  readonly #by: "lapsed" | "expired";
+  readonly #handle: (record: TaskRecord) => Promise<void>;
+  #after: string | null = null;
+
+  constructor(parts: Parts, by: "lapsed" | "expired", handle: (record: TaskRecord) => Promise<void>) {
+    this.#parts = parts;
+    this.#by = by;
+    this.#handle = handle;
+  }
+
+  async pass(): Promise<void> {
+    for (let rows = 0; rows < PASS; rows += PAGE) {
+      const page = await this.#parts.calls.find({ by: this.#by, after: this.#after, limit: PAGE });
+      await this.#all(page);
+      this.#after = page.length < PAGE ? null : (page.at(-1)?.id ?? null);
+      if (this.#after === null) return;
+    }
+  }
+
+  async #all(page: readonly TaskRecord[]): Promise<void> {
+    const ends = await Promise.allSettled(page.map((record) => this.#handle(record)));
+    const at = ends.findIndex(({ status }) => status === "rejected");
+    if (at < 0) return;
+    const tasks = ends.filter(({ status }) => status === "rejected").length;
+    const { reason: error } = ends[at] as PromiseRejectedResult;
+    this.#parts.runtime.logger.warn(`${this.#by} tasks could not be dealt with`, { tasks, first: page[at]?.id, error });
   }
 }

@@ -22,7 +22,7 @@ export type StopOutcome = "clean" | "escalated";
 export interface WorkerStatus {
   readonly id: string;
   readonly state: "new" | "running" | "stopping" | "stopped";
-  /** Whether claims are answered, within two poll intervals: false means that the worker cannot reach its store. */
+  /** Whether a claim was answered, and later ones are within two poll intervals: false means that the worker cannot reach its store. */
   readonly ready: boolean;
   readonly running: number;
   /** Claimed, waiting for a slot. */
@@ -38,6 +38,9 @@ const PATIENCE: Millis = 500;
 const CANCEL_CHECK: Millis = 1_000;
 const CANCEL_PAGE = 100;
 const MOST_CLAIMED = 1_000;
+/** Work between two turns of the event loop, in records, a look counting as eight: a store that answers within the turn must not starve timers and sockets. */
+const TURN = 256;
+const LOOK = 8;
 
 export class CoreWorker {
   readonly id: string;
@@ -59,6 +62,8 @@ export class CoreWorker {
   #unsubscribe: Cancel = () => {};
   #checkingCancels = false;
   #failing = false;
+  /** Whether the store has answered at all. */
+  #answered = false;
   #gaveUp = false;
 
   constructor(parts: Parts, id: string) {
@@ -115,7 +120,7 @@ export class CoreWorker {
     const { clock } = this.#parts.runtime;
     const waiting = clock.mono() - (this.#claims.waitingSince ?? clock.mono());
     const patience = 2 * this.#parts.settings.worker.pollInterval;
-    const ready = this.#state === "running" && !this.#failing && waiting <= patience;
+    const ready = this.#state === "running" && this.#answered && !this.#failing && waiting <= patience;
     return {
       id: this.id,
       state: this.#state,
@@ -127,16 +132,24 @@ export class CoreWorker {
   }
 
   async #claimLoop(): Promise<void> {
+    const { clock } = this.#parts.runtime;
+    let sinceTurn = 0;
     while (this.#state === "running") {
+      if (sinceTurn > TURN) {
+        sinceTurn = 0;
+        await new Promise<void>((resolve) => clock.soon(resolve));
+        continue;
+      }
       const room = this.#room();
       if (room === 0) {
         this.#wantsRoom = true;
         await this.#rest.for(Number.POSITIVE_INFINITY);
         continue;
       }
-      this.#wantsRoom = this.#slots.capped;
+      this.#wantsRoom = false;
       const found = await this.#claim(room);
-      if (found === room) continue;
+      sinceTurn += LOOK + Math.max(0, found);
+      if (found >= room) continue;
       await this.#rest.for(await this.#untilNext(found));
     }
   }
@@ -147,6 +160,7 @@ export class CoreWorker {
       const { records, sent } = await this.#claims.claim(room, this.#slots.queueLimits());
       if (this.#failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
       this.#failing = false;
+      this.#answered = true;
       this.#rest.looked(records.length > 0);
       for (const record of records) this.#take(record, sent);
       this.#fill();
@@ -180,7 +194,10 @@ export class CoreWorker {
       const { queues } = this.#parts.settings.worker;
       const [next] = await this.#parts.calls.find({ by: "next", queues: queues.length === 0 ? null : queues });
       if (next === undefined) return delay;
-      return Math.max(1, Math.min(delay, next.readyAt - this.#parts.storeTime.now() + 1));
+      let wait = next.readyAt - this.#parts.storeTime.now() + 1;
+      // It lay in the store's future just now: if it should be due already, our idea of the store's clock is wrong.
+      if (wait < 1) wait = next.readyAt - (await this.#parts.storeTime.sync()) + 1;
+      return Math.max(1, Math.min(delay, wait));
     } catch {
       return delay;
     }
@@ -193,7 +210,8 @@ export class CoreWorker {
       persist: () => !this.#gaveUp,
     });
     this.#slots.wait(attempt);
-    this.#leases.add(attempt, sent);
+    const { leaseUntil, startedAt } = record;
+    this.#leases.add(attempt, sent, leaseUntil === null || startedAt === null ? undefined : leaseUntil - startedAt);
   }
 
   /** Begins what has a slot. */
@@ -209,8 +227,10 @@ export class CoreWorker {
     this.#begunAt = begun;
     await attempt.run();
     this.#pace.took(clock.mono() - begun);
+    const unblocks = this.#slots.isFull(attempt.queue);
     this.#slots.end(attempt);
     this.#fill();
+    if (unblocks) this.#rest.wake();
     this.#wakeForRoom();
     await this.#reported(attempt);
   }
@@ -271,11 +291,12 @@ export class CoreWorker {
     const { worker } = this.#parts.settings;
     this.#state = "stopping";
     this.#rest.wake();
-    await this.#claiming;
-    await this.#recoverClaim();
     this.#giveBackWaiting();
+    // A claim under way may hang: neither the handlers' time nor a forced stop waits for it.
+    const claimed = this.#claiming.then(() => this.#recoverClaim()).then(() => this.#giveBackWaiting());
     const escalated = !(await this.#within(this.#slots.drained(), worker.gracefulShutdownTimeout, true));
     if (escalated) await this.#abortAll(worker.finalCancelTimeout);
+    await this.#within(claimed, Math.max(worker.finalCancelTimeout, 1_000), false);
     const stored = await this.#within(this.#slots.settled(), Math.max(worker.finalCancelTimeout, 1_000), false);
     this.#gaveUp = true;
     if (!stored)
@@ -293,7 +314,7 @@ export class CoreWorker {
   async #recoverClaim(): Promise<void> {
     if (!this.#claims.uncertain) return;
     try {
-      const { records, sent } = await this.#claims.claim(MOST_CLAIMED, {});
+      const { records, sent } = await this.#claims.recover();
       for (const record of records) this.#take(record, sent);
     } catch (error) {
       this.#parts.runtime.logger.warn("a claim's outcome is unknown; its leases will lapse", {

@@ -17,7 +17,8 @@ export const systemClock: Clock = {
 function after(delay: Millis, callback: () => void): Cancel {
   let timer: NodeJS.Timeout;
   const arm = (left: Millis): void => {
-    const step = Math.min(Math.max(left, 0), LONGEST);
+    // Timers cut fractions off, which would be early.
+    const step = Math.min(Math.ceil(Math.max(left, 0)), LONGEST);
     timer = setTimeout(() => (left > step ? arm(left - step) : callback()), step);
   };
   arm(delay);

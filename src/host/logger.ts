@@ -18,9 +18,13 @@ export function stderrLogger(level: Level = "warn"): Logger {
 }
 
 function shown(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(`${value.name}: ${value.message}`);
   if (typeof value === "string" && /^[\w.:/@-]+$/u.test(value)) return value;
-  return JSON.stringify(value) ?? String(value);
+  try {
+    if (value instanceof Error) return JSON.stringify(`${value.name}: ${value.message}`);
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return `"a ${typeof value} that cannot be shown"`;
+  }
 }
 
 /** Escapes control characters, so that names and messages cannot steer a terminal or forge a line. */

@@ -16,7 +16,7 @@ export async function importModule(file: string, again = false): Promise<unknown
   try {
     return await import(url.href);
   } catch (error) {
-    if (!cannotLoad(error)) throw error;
+    if (!cannotLoad(error, file)) throw error;
     return throughJiti(file, again, error);
   }
 }
@@ -39,15 +39,14 @@ async function throughJiti(file: string, again: boolean, before: unknown): Promi
 }
 
 /** Whether Node itself has no way to run the file, as opposed to the file throwing. */
-function cannotLoad(error: unknown): boolean {
+function cannotLoad(error: unknown, file: string): boolean {
   const code = codeOf(error);
   return (
     code === "ERR_UNKNOWN_FILE_EXTENSION" ||
     code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" ||
     code === "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING" ||
     // A TypeScript file that imports "./x.js" and means x.ts, or leaves the extension out.
-    code === "ERR_MODULE_NOT_FOUND" ||
-    code === "ERR_UNSUPPORTED_DIR_IMPORT"
+    (/ts$/u.test(file) && (code === "ERR_MODULE_NOT_FOUND" || code === "ERR_UNSUPPORTED_DIR_IMPORT"))
   );
 }
 
