@@ -98,7 +98,10 @@ const WANTED: Readonly<Record<Kind, readonly string[]>> = {
 
 /** Besides, whoever was hit three times may have been taken for poison. */
 function ends(story: Story, { records, load }: Evidence): Check {
-  const tallied = new Tallied("K", "each task ended as its kind demands; poison only after three losses");
+  const tallied = new Tallied(
+    "K",
+    "each task ended as its kind demands; poison only after three losses; only a handler's own errors spend retries",
+  );
   const kinds = new Map(load.map(({ n, kind }) => [n, kind]));
   for (const record of records) {
     const kind = kinds.get(clientOf(record)) ?? "plain";
@@ -111,6 +114,8 @@ function ends(story: Story, { records, load }: Evidence): Check {
     tallied.expect(WANTED[kind].includes(end) || poisoned, () => names);
     if (end === "failed error")
       tallied.expect(typeof record.error?.message === "string", () => `${names}: no error is recorded`);
+    const own = kind === "flaky" || kind === "hostile" ? 1 : 0;
+    tallied.expect(record.failures <= own, () => `${names}: ${record.failures} failures were counted`);
     if (kind === "pill") tallied.expect(record.losses === LIMITS.losses, () => names);
   }
   return tallied.check;

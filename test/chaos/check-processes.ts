@@ -42,12 +42,19 @@ function zombies(story: Story, { lease, heartbeat }: Evidence): Check {
 }
 
 function stops(story: Story): Check {
-  const tallied = new Tallied("G", "after SIGTERM nothing is claimed, what runs is finished, and the exit code is 0");
+  const tallied = new Tallied(
+    "G",
+    "after SIGTERM nothing is claimed, what runs is finished or, after a second one, handed back; exit code 0, or 2",
+  );
   for (const life of story.lives) {
     if (life.role !== "worker" || isSudden(life)) continue;
     const term = life.events.find(({ event }) => event === "term_seen");
     if (term === undefined) continue;
-    tallied.expect(life.ending === "0", () => `${life.who} ended with ${life.ending || "nothing"} after SIGTERM`);
+    const codes = life.forcedAt === null ? ["0"] : ["0", "2"];
+    tallied.expect(
+      codes.includes(life.ending),
+      () => `${life.who} ended with ${life.ending || "nothing"} after SIGTERM`,
+    );
     const late = life.events.filter(({ event, at }) => event === "claim_call" && at > term.at);
     tallied.expect(late.length === 0, () => `${life.who} claimed ${late.length} times after SIGTERM`);
     const open = story.attempts.filter(
@@ -81,10 +88,10 @@ function crashes(story: Story): Check {
   return tallied.check;
 }
 
-function isExplained({ ending, cause, termedAt }: Life): boolean {
+function isExplained({ ending, cause, termedAt, forcedAt }: Life): boolean {
   if (ending === "SIGKILL") return cause !== null && cause !== "pill";
   if (ending === "SIGABRT") return cause === "pill";
-  return ending === "0" && termedAt !== null;
+  return termedAt !== null && (ending === "0" || (ending === "2" && forcedAt !== null));
 }
 
 function poisonPace(story: Story, { lease }: Evidence): Check {

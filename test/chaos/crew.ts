@@ -75,6 +75,16 @@ export class Crew {
     member.child.kill("SIGTERM");
   }
 
+  /** Asks twice: the second time, running tasks are aborted. */
+  async force(member: Member): Promise<void> {
+    this.term(member);
+    // The second signal must find the first one taken, or the two are one.
+    await this.change(50);
+    if (member.child.exitCode !== null) return;
+    this.#options.ledger.about(member.who, "forced");
+    member.child.kill("SIGTERM");
+  }
+
   /** The process kills itself when it next reaches the place; meanwhile other faults may meet it too. */
   arm(member: Member, arm: Failpoint): void {
     if (member.child.connected) member.child.send({ arm });

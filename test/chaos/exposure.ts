@@ -51,7 +51,7 @@ function faultsOf(story: Story): Counts {
   for (const life of story.lives) {
     if (isSudden(life)) add(faultName(life));
     if (life.role === "worker" && life.events.some(({ event }) => event === "term_seen"))
-      add("SIGTERM under load or at the end");
+      add(life.forcedAt === null ? "SIGTERM under load or at the end" : "SIGTERM twice");
     for (const _ of life.stops) add("SIGSTOP past the lease, then SIGCONT");
   }
   for (const { event } of story.events) if (event === "block") add("event loop held up past the lease");

@@ -4,14 +4,14 @@ import type { Crew, Role } from "./crew.ts";
 import type { Failpoint } from "./orders.ts";
 
 /** Faults that happen at a moment; `pill` and `block` are part of the workload instead. */
-export type Fault = "kill" | "stop" | "term" | "producer" | Failpoint;
+export type Fault = "kill" | "stop" | "term" | "force" | "producer" | Failpoint;
 
 /** What may be asked for on the command line, and the faults that it means. */
 export const FAULT_KINDS: Readonly<Record<string, readonly Fault[]>> = {
   kill: ["kill"],
   windows: ["claim:after", "finish:before", "finish:after", "lapse:before", "lapse:after"],
   stop: ["stop"],
-  term: ["term"],
+  term: ["term", "force"],
   producer: ["producer", "insert:before", "insert:after", "hold:after"],
   pill: [],
   block: [],
@@ -56,6 +56,10 @@ export class Faults {
         // One must be left to go on.
         if (ready.length < 2) return false;
         this.#crew.term(victim);
+        return true;
+      case "force":
+        if (ready.length < 2) return false;
+        void this.#crew.force(victim);
         return true;
       case "stop":
         if (this.#stopped.size >= MOST_STOPPED || ready.length < 2) return false;

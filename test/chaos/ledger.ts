@@ -43,6 +43,7 @@ export type EventName =
   | "stopped"
   | "continued"
   | "termed"
+  | "forced"
   | "exited";
 
 export interface Event {

@@ -44,7 +44,7 @@ export function killProof(wishes: Wishes, seed: number): RoundOptions {
 export function mixed(wishes: Wishes, seed: number): RoundOptions {
   const { store, workers, planted, smoke } = wishes;
   const has = (kind: string): boolean => wishes.faults === null || wishes.faults.includes(kind);
-  const tasks = wishes.tasks ?? (smoke ? 400 : 2_000);
+  const tasks = wishes.tasks ?? (smoke ? 300 : 2_000);
   // Faults in proportion to the tasks, so that bystanders are not hit three times in numbers.
   const share = tasks / 2_000;
   const some = (most: number): number => Math.max(1, Math.round(most * share));
@@ -57,6 +57,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     "lapse:after": some(12),
     stop: some(40),
     term: some(20),
+    force: some(20),
     producer: some(20),
     "insert:before": some(12),
     "insert:after": some(12),
@@ -74,7 +75,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     blockers: has("block") ? some(10) : 0,
   };
   const concurrency = wishes.concurrency ?? 4;
-  const lease = wishes.lease ?? 1_500;
+  const lease = wishes.lease ?? (smoke ? 1_000 : 1_500);
   return { name: "mixed", store, workers, concurrency, lease, load, plan, planted, limit: 600_000 };
 }
 

@@ -1,10 +1,6 @@
 /** The ledgers of a run, told per process and per attempt, so that the checks and the exposure table can ask about both. */
 import type { Event } from "./ledger.ts";
-
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-}
+import type { Span } from "./spans.ts";
 
 /** One process, from its start to its end. */
 export interface Life {
@@ -20,6 +16,8 @@ export interface Life {
   readonly pauses: Span[];
   readonly stops: Span[];
   termedAt: number | null;
+  /** Told a second time, so that running tasks were aborted. */
+  forcedAt: number | null;
   /** Why a sudden end was our doing: `random`, a failpoint, `pill`; null where it was not. */
   cause: string | null;
 }
@@ -94,11 +92,6 @@ function isLocked({ from, to }: Span, stopped: Life, events: readonly Event[]): 
 /** What was answered just before a stop may be written down just after it. */
 const SETTLING = 20;
 
-/** How much of a time the store was locked, ms. */
-export function lockedIn({ locked }: Story, from: number, to: number): number {
-  return locked.reduce((sum, span) => sum + Math.max(0, Math.min(to, span.to) - Math.max(from, span.from)), 0);
-}
-
 function livesOf(events: readonly Event[]): Map<string, Life> {
   const lives = new Map<string, Life>();
   for (const event of events) {
@@ -106,7 +99,7 @@ function livesOf(events: readonly Event[]): Map<string, Life> {
       const role = event.extra[0] === "producer" ? "producer" : "worker";
       lives.set(event.who, {
         ...{ who: event.who, role, events: [], bornAt: event.at, endedAt: Number.POSITIVE_INFINITY, ending: "" },
-        ...{ pauses: [], stops: [], termedAt: null, cause: null },
+        ...{ pauses: [], stops: [], termedAt: null, forcedAt: null, cause: null },
       });
     }
     const life = lives.get(event.who);
@@ -122,6 +115,7 @@ function note(life: Life, { event, at, extra }: Event): void {
   else if (event === "failpoint") life.cause = extra[0] ?? "failpoint";
   else if (event === "start" && extra[0] === "pill") life.cause ??= "pill";
   else if (event === "termed") life.termedAt = at;
+  else if (event === "forced") life.forcedAt = at;
   else if (event === "stopped") life.stops.push({ from: at, to: Number.POSITIVE_INFINITY });
   else if (event === "continued") life.stops.push({ from: life.stops.pop()?.from ?? at, to: at });
   else if (event === "block") life.pauses.push({ from: at, to: at + Number(extra[0]) });
@@ -221,9 +215,10 @@ export function isSudden(life: Life): boolean {
   return life.ending.startsWith("SIG");
 }
 
-/** Whether a fault that may cost a lease met the attempt: sudden death, a stop, a held-up event loop. */
+/** Whether a fault that may repeat an effect met the attempt: sudden death, a stop, a held-up event loop, an impatient SIGTERM. */
 export function wasHit(attempt: Attempt): boolean {
-  if (diedIn(attempt)) return true;
+  const { forcedAt } = attempt.life;
+  if (diedIn(attempt) || (forcedAt !== null && forcedAt < attempt.answeredAt)) return true;
   return [...attempt.life.stops, ...attempt.life.pauses].some(
     ({ from, to }) => to > attempt.claimedAt && from < attempt.answeredAt,
   );

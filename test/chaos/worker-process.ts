@@ -100,9 +100,11 @@ const worker = new Worker(service);
 process.on("message", ({ arm }: Arm) => failpoints.arm(arm));
 // Without the supervisor nobody would end this process.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+let asked = 0;
 process.on("SIGTERM", () => {
+  asked += 1;
   ledger.write("term_seen");
-  void worker.stop().then(async (outcome) => {
+  void worker.stop({ force: asked > 1 }).then(async (outcome) => {
     await service.close();
     process.exit(outcome === "clean" ? 0 : 2);
   });
