@@ -14,12 +14,10 @@ export async function openSidereal(queueBackend) {
   return {
     service,
     enqueue: (id, at) => service.enqueue(bench, payload(id, at)),
-    enqueueMany: (first, count, { delay } = {}) =>
-      service.enqueueMany(
-        bench,
-        Array.from({ length: count }, (_, index) => payload(first + index)),
-        delay === undefined ? {} : { delay },
-      ),
+    enqueueMany(first, count, { delay } = {}) {
+      const inputs = Array.from({ length: count }, (_, index) => payload(first + index));
+      return delay === undefined ? service.enqueueMany(bench, inputs) : service.enqueueMany(bench, inputs, { delay });
+    },
     async work(onTask) {
       handle = onTask;
       worker = new Worker(service);

@@ -10,7 +10,8 @@ export const out = join(bench, "out");
 export const dist = process.env.SIDEREAL_BENCH_DIST ?? join(root, "dist");
 
 /** Every task of every workload carries this input: about 90 bytes of JSON. `at` is when it was sent, see `now`. */
-export const payload = (id, at = 0) => ({ id, at, to: "user@example.com", subject: "Hello", pad: "x".repeat(24) });
+export const payload = (id, at = 0) => ({ id, at, to: "user@example.com", subject: "Hello", pad: PAD });
+const PAD = "xxxxxxxxxxxxxxxxxxxxxxxx";
 
 /** Milliseconds of the system's monotonic clock, which all processes of a machine share. */
 export function now() {

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "./errors.ts";
 import { SiderealError } from "./errors.ts";
+import { plainText } from "./plain-json.ts";
 import type { JsonText } from "./record.ts";
 
 /** What can be enqueued and returned. */
@@ -33,6 +34,8 @@ export interface EncodeOptions {
  * lone surrogates, a member called `__proto__`, whatever throws when it is read; the `tooLarge` code above 1 MiB of UTF-8.
  */
 export function encodeJson(value: unknown, options: EncodeOptions): JsonText {
+  const plain = plainText(value, JSON_LIMITS.bytes, options.dropUndefined ?? false);
+  if (plain !== null) return plain;
   const { text, bytes, problem } = encoded(value, options.dropUndefined ?? false);
   if (problem !== null)
     throw new SiderealError(options.notJson, `${options.what}${shortPath(problem.path)} ${problem.why}`);
