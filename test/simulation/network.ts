@@ -1,0 +1,155 @@
+/** The way from one process to the store: it delays, loses, repeats and reorders, and ends where the process ends. */
+import type {
+  Change,
+  ClaimRef,
+  ClaimRequest,
+  Insertion,
+  QueueBackend,
+  Renewal,
+} from "../../src/contracts/queue-backend.ts";
+import type { Hint, Signals } from "../../src/contracts/signals.ts";
+import type { TaskRecord } from "../../src/model/record.ts";
+import type { Chance } from "../../src/testing/backend-contract/chance.ts";
+import { type Fault, type FaultCall, faulty } from "../../src/testing/faulty.ts";
+import { intercepted, type StoreCall } from "../../src/testing/intercept.ts";
+import type { ProcessClock } from "./clocks.ts";
+import type { Journal } from "./journal.ts";
+import type { NetworkFaults } from "./plan.ts";
+import type { Witness } from "./witness.ts";
+
+export interface Network {
+  readonly store: QueueBackend;
+  readonly witness: Witness;
+  readonly journal: Journal;
+  readonly chance: Chance;
+  readonly faults: NetworkFaults;
+  /** Whether faults happen at all now. */
+  readonly isBad: () => boolean;
+  /** How the store cannot be reached from this process now; null: it can. */
+  readonly cutOff: (name: string) => "refused" | "silent" | null;
+}
+
+/** Calls under way, by method: where a crash hits. */
+export type UnderWay = Map<string, number>;
+
+/** The store as one process sees it. */
+export function connect(network: Network, name: string, clock: ProcessClock, underWay: UnderWay): QueueBackend {
+  const { store, journal, chance } = network;
+  const atStore = intercepted(store, (call, send) => witnessed(network, name, call, send), { keepOpen: true });
+  const wire = faulty(atStore, { clock: clock.truth, onCall: (call) => fate(network, name, call) });
+  const signals: Signals = {
+    subscribe: (listener) => {
+      let listening = true;
+      const cancel = store.signals?.subscribe((hint: Hint) => {
+        if (network.isBad() && chance.often(network.faults.dropHints)) {
+          journal.fault("hint dropped");
+          return;
+        }
+        clock.truth.after(chance.below(10) / 2, () =>
+          clock.run(() => {
+            if (listening) listener(hint);
+          }),
+        );
+      });
+      return () => {
+        listening = false;
+        cancel?.();
+      };
+    },
+  };
+  let unanswered: string | null = null;
+  return intercepted(
+    wire,
+    (call, send) => {
+      if (call.method === "claim") {
+        const { token } = call.args[0] as ClaimRequest;
+        const fresh = unanswered !== null && unanswered !== token;
+        journal.check("I7", !fresh, () => `${name} claims under a new token although the last claim may have worked`);
+        unanswered = token;
+      }
+      underWay.set(call.method, (underWay.get(call.method) ?? 0) + 1);
+      const done = (): void => {
+        underWay.set(call.method, (underWay.get(call.method) ?? 1) - 1);
+      };
+      return new Promise((resolve, reject) => {
+        if (clock.dead) return;
+        send().then(
+          (answer) =>
+            clock.run(() => {
+              done();
+              if (call.method === "claim") unanswered = null;
+              resolve(answer);
+            }),
+          (error: unknown) =>
+            clock.run(() => {
+              done();
+              reject(error);
+            }),
+        );
+      });
+    },
+    { signals, keepOpen: true },
+  );
+}
+
+/** What happens to one call on the wire. */
+function fate({ chance, faults, journal, isBad, cutOff }: Network, name: string, { method }: FaultCall): Fault {
+  const delay = (): number => (faults.latency === 0 ? 0.05 : (chance.below(100) / 100) * faults.latency);
+  const fault: { -readonly [K in keyof Fault]: Fault[K] } = { delayRequest: delay(), delayReply: delay() };
+  const cut = cutOff(name);
+  if (cut !== null) {
+    journal.fault(`${method} cut off`);
+    return { ...fault, lose: "request", ...(cut === "silent" && { hang: true }) };
+  }
+  if (!isBad()) return fault;
+  if (chance.often(faults.slow)) {
+    journal.fault(`${method} slow`);
+    if (chance.often(0.5)) fault.delayRequest = (chance.below(1_000) / 1_000) * faults.slowest;
+    else fault.delayReply = (chance.below(1_000) / 1_000) * faults.slowest;
+  }
+  if (chance.often(faults.loseRequest)) fault.lose = "request";
+  else if (chance.often(faults.loseReply)) fault.lose = "reply";
+  if (fault.lose !== undefined) {
+    journal.fault(`${method} ${fault.lose} lost`);
+    if (chance.often(faults.silent)) fault.hang = true;
+  }
+  if (chance.often(faults.duplicate)) {
+    journal.fault(`${method} duplicated`);
+    fault.duplicate = (chance.below(1_000) / 1_000) * faults.slowest;
+  }
+  if (chance.often(faults.resend)) {
+    journal.fault(`${method} resent`);
+    fault.resend = delay();
+  }
+  return fault;
+}
+
+/** Hands the call to the store, and the outcome to the witness. */
+async function witnessed<T>(network: Network, name: string, call: StoreCall, send: () => Promise<T>): Promise<T> {
+  const { store, witness } = network;
+  const now = await store.now();
+  const answer = await send();
+  const [first] = call.args;
+  switch (call.method) {
+    case "insert":
+      witness.inserted(name, answer as readonly Insertion[]);
+      break;
+    case "claim":
+      witness.claimed(name, first as ClaimRequest, answer as readonly TaskRecord[], now);
+      break;
+    case "apply":
+      witness.applied(name, first as readonly Change[], answer as readonly boolean[], now);
+      break;
+    case "renew":
+      witness.renewed(name, first as readonly ClaimRef[], answer as readonly Renewal[], now);
+      break;
+    case "prune":
+      if ((answer as number) > 0) witness.pruned(await idsOf(store));
+      break;
+  }
+  return answer;
+}
+
+async function idsOf(store: QueueBackend): Promise<ReadonlySet<string>> {
+  return new Set((await store.find({ by: "creation", after: null, limit: 10_000 })).map(({ id }) => id));
+}
