@@ -31,7 +31,14 @@ export function usage(what: string, fix: string, more: Partial<FaultParts> = {})
 
 /** Writes the error to stderr; answers the exit code. With SIDEREAL_DEBUG=1 its stack and causes follow. */
 export function report(error: unknown): number {
-  const { what, where, why = [], fix, code, exit } = partsOf(error);
+  say(screen(error));
+  if (process.env["SIDEREAL_DEBUG"] === "1") say(stacks(error).join("\n"));
+  return partsOf(error).exit;
+}
+
+/** The error as one screen of text. */
+export function screen(error: unknown): string {
+  const { what, where, why = [], fix, code } = partsOf(error);
   const lines = [`error: ${what}`];
   const line = (name: string, text: string): void => {
     lines.push(`  ${name.padEnd(5)}  ${text}`);
@@ -40,9 +47,7 @@ export function report(error: unknown): number {
   for (const [index, text] of why.entries()) line(index === 0 ? "why" : "", text);
   if (fix !== undefined) line("fix", fix);
   if (code !== undefined) line("code", code);
-  say(lines.join("\n"));
-  if (process.env["SIDEREAL_DEBUG"] === "1") say(stacks(error).join("\n"));
-  return exit;
+  return lines.join("\n");
 }
 
 /** The error on one line, for a parent process. */

@@ -119,12 +119,14 @@ async function queuesOf(exported: unknown, where: string, service: string | unde
   });
 }
 
+/** What a function returns, or the value itself; a Fastify app is awaited too, and then its plugins are loaded. */
 async function produced(exported: unknown, where: string): Promise<unknown> {
-  if (typeof exported !== "function") return exported;
+  const isFunction = typeof exported === "function";
   try {
-    return await exported();
+    return await (isFunction ? exported() : exported);
   } catch (error) {
-    throw threw(error, `the application's function ${exported.name || "(default)"} threw`, where);
+    const what = isFunction ? `function ${exported.name || "(default)"} threw` : "plugins could not be loaded";
+    throw threw(error, `the application's ${what}`, where);
   }
 }
 
