@@ -45,10 +45,12 @@ export class Attempt implements Owned {
   record: TaskRecord;
   readonly #parts: Parts;
   readonly #host: AttemptHost;
-  readonly #notes: Notes;
+  /** Made with the first note: most attempts write none. */
+  #notes: Notes | null = null;
   #context: AttemptContext | null = null;
   #aborted: SiderealError | null = null;
   #cancelTimers: Cancel[] = [];
+  #concluded = false;
   #report: Promise<void> | null = null;
 
   constructor(parts: Parts, record: TaskRecord, host: AttemptHost) {
@@ -59,7 +61,6 @@ export class Attempt implements Owned {
     this.claim = record.claim as string;
     this.queue = record.queue;
     this.taskName = record.taskName;
-    this.#notes = new Notes((note) => this.#write(note));
   }
 
   /** Why the attempt was asked to stop; null while it was not. */
@@ -71,7 +72,7 @@ export class Attempt implements Owned {
   async run(): Promise<void> {
     const task = this.#parts.registry.get(this.taskName);
     // After a loss it matters who was really running when the worker died.
-    if (this.record.losses > 0 && this.#aborted === null) await this.#notes.add({ begun: true });
+    if (this.record.losses > 0 && this.#aborted === null) await this.note({ begun: true });
     if (task === undefined || this.#aborted !== null) return this.giveBack();
     const ending = await this.#call(task);
     this.#stopTimers();
@@ -79,8 +80,21 @@ export class Attempt implements Owned {
   }
 
   /** Resolves when the report is stored, refused, or given up. Never rejects. */
-  async reported(): Promise<void> {
-    await this.#report;
+  reported(): Promise<void> {
+    return this.#report ?? Promise.resolve();
+  }
+
+  /** Stores a note on the record, together with its neighbours. Never rejects. */
+  note(note: Note): Promise<void> {
+    const turn = (): Promise<void> => new Promise((resolve) => this.#parts.runtime.clock.soon(resolve));
+    if (this.#notes === null && this.#concluded) return turn();
+    this.#notes ??= new Notes((merged) => this.#write(merged), turn);
+    return this.#notes.add(note);
+  }
+
+  /** Whether the record is surely ours. */
+  isSure(): boolean {
+    return !this.#concluded && this.#aborted?.code !== "LEASE_LOST" && this.#host.isSure(this.id);
   }
 
   /** Asks the handler to stop; the first reason counts, except that a lost lease outranks every other. */
@@ -89,7 +103,7 @@ export class Attempt implements Owned {
     const first = this.#aborted === null;
     this.#aborted = reason;
     // What has not begun, or has ended already, cannot ignore its signal.
-    if (!first || this.#context === null || this.#report !== null) return;
+    if (!first || this.#context === null || this.#concluded) return;
     this.#context.abort(reason);
     this.#cancelTimers.push(
       this.#parts.runtime.clock.after(this.#parts.settings.worker.finalCancelTimeout, () => {
@@ -127,10 +141,7 @@ export class Attempt implements Owned {
 
   async #call(task: Task): Promise<Ending> {
     const { input, policy } = this.record;
-    const context = new AttemptContext(this.#parts, this.record, {
-      note: (note) => this.#notes.add(note),
-      isSure: () => this.#aborted?.code !== "LEASE_LOST" && this.#host.isSure(this.id),
-    });
+    const context = new AttemptContext(this.#parts, this.record, this);
     this.#context = context;
     if (this.#aborted !== null) context.abort(this.#aborted);
     if (policy.timeout !== null) this.#timeoutAfter(policy.timeout);
@@ -149,7 +160,7 @@ export class Attempt implements Owned {
   }
 
   #stopTimers(): void {
-    for (const cancel of this.#cancelTimers.splice(0)) cancel();
+    if (this.#cancelTimers.length > 0) for (const cancel of this.#cancelTimers.splice(0)) cancel();
   }
 
   #timeoutAfter(timeout: Millis): void {
@@ -158,16 +169,20 @@ export class Attempt implements Owned {
     this.#cancelTimers.push(this.#parts.runtime.clock.after(timeout, () => this.abort(error())));
   }
 
-  /** Begins the report, once. */
+  /** Begins the report, once; from here on no note is taken. */
   #conclude(report: () => Promise<Settled | null>): void {
-    this.#report ??= this.#notes
-      .close()
-      .then(report)
-      .then(
-        (settled) => this.#log(settled),
-        (error: unknown) =>
-          this.#parts.runtime.logger.error("a task's outcome could not be stored", { ...this.#names(), error }),
-      );
+    if (this.#concluded) return;
+    this.#concluded = true;
+    this.#report = this.#conclusion(report);
+  }
+
+  async #conclusion(report: () => Promise<Settled | null>): Promise<void> {
+    try {
+      if (this.#notes !== null) await this.#notes.close();
+      this.#log(await report());
+    } catch (error) {
+      this.#parts.runtime.logger.error("a task's outcome could not be stored", { ...this.#names(), error });
+    }
   }
 
   #finish(task: Task, ending: Ending): Promise<Settled | null> {

@@ -6,7 +6,7 @@ import type { Cancel } from "../contracts/clock.ts";
 import type { Hint } from "../contracts/signals.ts";
 import { SiderealError } from "../model/errors.ts";
 import type { Millis, TaskRecord } from "../model/record.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type AttemptHost } from "./attempt.ts";
 import { Claims } from "./claims.ts";
 import { LeaseKeeper } from "./lease.ts";
 import { Loop } from "./loop.ts";
@@ -51,6 +51,11 @@ export class CoreWorker {
   readonly #claims: Claims;
   readonly #leases: LeaseKeeper;
   readonly #loops: readonly Loop[];
+  readonly #host: AttemptHost = {
+    isSure: (id) => this.#leases.isSure(id),
+    stuck: (attempt) => this.#stuck(attempt),
+    persist: () => !this.#gaveUp,
+  };
   #state: WorkerStatus["state"] = "new";
   #stopping: Promise<StopOutcome> | null = null;
   #forced = false;
@@ -204,11 +209,7 @@ export class CoreWorker {
   }
 
   #take(record: TaskRecord, sent: Millis): void {
-    const attempt = new Attempt(this.#parts, record, {
-      isSure: (id) => this.#leases.isSure(id),
-      stuck: (which) => this.#stuck(which),
-      persist: () => !this.#gaveUp,
-    });
+    const attempt = new Attempt(this.#parts, record, this.#host);
     this.#slots.wait(attempt);
     const { leaseUntil, startedAt } = record;
     this.#leases.add(attempt, sent, leaseUntil === null || startedAt === null ? undefined : leaseUntil - startedAt);
@@ -232,11 +233,16 @@ export class CoreWorker {
     this.#fill();
     if (unblocks) this.#rest.wake();
     this.#wakeForRoom();
-    await this.#reported(attempt);
+    await attempt.reported();
+    this.#settled(attempt);
   }
 
   async #reported(attempt: Attempt): Promise<void> {
     await attempt.reported();
+    this.#settled(attempt);
+  }
+
+  #settled(attempt: Attempt): void {
     this.#slots.reported(attempt);
     this.#leases.remove(attempt);
     this.#wakeForRoom();
