@@ -10,16 +10,22 @@ export class Notes {
   #pending: { progress?: TaskProgress; lines?: LogLine[]; begun?: true } | null = null;
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  readonly #turn: () => Promise<void>;
   #closed = false;
 
-  /** @param write - Stores a note on the record; never rejects. */
-  constructor(write: (note: Note) => Promise<void>) {
+  /**
+   * @param write - Stores a note on the record; never rejects.
+   * @param turn - Resolves in a later turn of the event loop.
+   */
+  constructor(write: (note: Note) => Promise<void>, turn: () => Promise<void>) {
     this.#write = write;
+    this.#turn = turn;
   }
 
   /** Resolves once the note, merged with its neighbours, is stored or the record is no longer ours. */
   add(note: Note): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+    // Not at once: a loop that does nothing else would leave the process no turn.
+    if (this.#closed) return this.#turn();
     this.#pending ??= {};
     const pending = this.#pending;
     if (note.progress !== undefined) pending.progress = note.progress;
