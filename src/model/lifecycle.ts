@@ -186,7 +186,7 @@ export function claimed(record: TaskRecord, facts: ClaimFacts): TaskRecord {
     claim: facts.token,
     attempt: record.attempt + 1,
     startedAt,
-    leaseUntil: leaseEnd({ ...record, startedAt }, facts.now, facts.lease),
+    leaseUntil: leaseEnd({ policy: record.policy, startedAt }, facts.now, facts.lease),
     workerId: facts.workerId,
   };
 }
@@ -219,7 +219,10 @@ export function completed(
   legal("completed", record, "running");
   return {
     ...record,
-    ...TERMINAL,
+    // As TERMINAL; the commonest verb is spared a second spread.
+    key: null,
+    ref: null,
+    leaseUntil: null,
     state: "completed",
     version: record.version + 1,
     result: facts.result,
