@@ -1,5 +1,6 @@
 /** How processes behave: zombies notice, stops are clean, nobody crashes, the store is sound, everything drains. */
 import { type Check, type Evidence, Tallied } from "./check.ts";
+import { covered } from "./spans.ts";
 import { type Attempt, isSudden, type Life, type Story } from "./story.ts";
 
 export function checkProcesses(story: Story, evidence: Evidence): Check[] {
@@ -30,9 +31,9 @@ function zombies(story: Story, { lease, heartbeat }: Evidence): Check {
     `a handler that a stop cost its lease sees its signal within ${Math.round(bound)} ms of waking`,
   );
   for (const { attempt, wokenAt } of zombieAttempts(story, lease)) {
-    const { life, abortSeenAt, finishCalledAt } = attempt;
-    // It may also have ended first, or its process may have been told to end or have died.
-    const over = life.endedAt < wokenAt + bound || (finishCalledAt !== null && finishCalledAt < wokenAt + bound);
+    const { life, abortSeenAt, handlerEndedAt } = attempt;
+    // It may also have ended first, or its process may have.
+    const over = life.endedAt < wokenAt + bound || (handlerEndedAt !== null && handlerEndedAt < wokenAt + bound);
     tallied.expect(
       over || (abortSeenAt !== null && abortSeenAt < wokenAt + bound),
       () => `${attempt.id}: the handler in ${life.who} went on unaware`,
@@ -57,6 +58,8 @@ function stops(story: Story): Check {
     );
     const late = life.events.filter(({ event, at }) => event === "claim_call" && at > term.at);
     tallied.expect(late.length === 0, () => `${life.who} claimed ${late.length} times after SIGTERM`);
+    // A stop waits for the store only so long; what it then leaves behind lapses.
+    if (covered(story.locked, term.at, life.endedAt) > 0) continue;
     const open = story.attempts.filter(
       (attempt) => attempt.life === life && attempt.answeredAt > life.endedAt && !isStale(attempt),
     );

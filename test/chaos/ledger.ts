@@ -29,6 +29,7 @@ export type EventName =
   // handler
   | "start"
   | "effect"
+  | "end"
   | "abort_seen"
   | "block"
   // process

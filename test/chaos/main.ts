@@ -19,7 +19,7 @@ const USAGE = `npm run chaos -- --store sqlite [options]
   --tasks N          per round; default 2,000
   --kills K          random kills per round; default a tenth of the tasks
   --workers W        processes; default 4
-  --concurrency C    handlers at once per process; default 2, in mixed rounds 4
+  --concurrency C    handlers at once per process; default 2, in mixed rounds 3
   --lease MS         default 1500
   --seed S           fixes workload and plan of faults; default: drawn, and printed
   --plant BUG        runs with a planted bug: ${PLANTED_BUGS.join(", ")}

@@ -74,7 +74,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     pills: has("pill") ? some(20) : 0,
     blockers: has("block") ? some(10) : 0,
   };
-  const concurrency = wishes.concurrency ?? 4;
+  const concurrency = wishes.concurrency ?? 3;
   const lease = wishes.lease ?? (smoke ? 1_000 : 1_500);
   return { name: "mixed", store, workers, concurrency, lease, load, plan, planted, limit: 600_000 };
 }

@@ -12,8 +12,9 @@ export interface Life {
   endedAt: number;
   /** The exit code or the signal that the supervisor saw. */
   ending: string;
-  /** Stopped by SIGSTOP, held up by a handler or by the machine. */
+  /** Held up by a handler, by the machine, or by a store that nobody could write to. */
   readonly pauses: Span[];
+  /** Stopped by SIGSTOP. */
   readonly stops: Span[];
   termedAt: number | null;
   /** Told a second time, so that running tasks were aborted. */
@@ -34,6 +35,8 @@ export interface Attempt {
   startedAt: number | null;
   kind: string;
   readonly effects: number[];
+  /** When the handler returned or threw. */
+  handlerEndedAt: number | null;
   abortSeenAt: number | null;
   finishCalledAt: number | null;
   /** When the answer to its last finish was read; Infinity: never. */
@@ -68,6 +71,9 @@ export interface Story {
 
 export function storyOf(events: readonly Event[]): Story {
   const lives = livesOf(events);
+  const locked = [...lives.values()].flatMap((life) => life.stops.filter((stop) => isLocked(stop, life, events)));
+  // Whoever cannot write cannot renew either.
+  for (const life of lives.values()) life.pauses.push(...locked);
   const attempts = attemptsOf(events, lives);
   const claimCalls = new Map<string, Event>();
   for (const event of events) if (event.event === "claim_call") claimCalls.set(event.extra[0] ?? "", event);
@@ -78,7 +84,7 @@ export function storyOf(events: readonly Event[]): Story {
     writesOf: grouped(events.flatMap(writeOf)),
     claimCalls,
     events,
-    locked: [...lives.values()].flatMap((life) => life.stops.filter((stop) => isLocked(stop, life, events))),
+    locked,
   };
 }
 
@@ -90,7 +96,7 @@ function isLocked({ from, to }: Span, stopped: Life, events: readonly Event[]): 
 }
 
 /** What was answered just before a stop may be written down just after it. */
-const SETTLING = 20;
+const SETTLING = 100;
 
 function livesOf(events: readonly Event[]): Map<string, Life> {
   const lives = new Map<string, Life>();
@@ -154,7 +160,15 @@ function attemptsOf(events: readonly Event[], lives: ReadonlyMap<string, Life>):
 function newAttempt(event: Event, token: string, life: Life): Attempt {
   return {
     ...{ id: event.id, token, life, attempt: event.attempt, fence: event.fence, version: Number(event.extra[1]) },
-    ...{ claimedAt: event.at, startedAt: null, kind: "", effects: [], abortSeenAt: null, finishCalledAt: null },
+    ...{
+      claimedAt: event.at,
+      startedAt: null,
+      kind: "",
+      effects: [],
+      handlerEndedAt: null,
+      abortSeenAt: null,
+      finishCalledAt: null,
+    },
     ...{ answeredAt: Number.POSITIVE_INFINITY, finish: null, finishedTo: null },
   };
 }
@@ -164,6 +178,7 @@ function handlerOf(attempt: Attempt, { event, at, extra }: Event): void {
     attempt.startedAt = at;
     attempt.kind = extra[0] ?? "";
   } else if (event === "effect") attempt.effects.push(at);
+  else if (event === "end") attempt.handlerEndedAt = at;
   else if (event === "abort_seen") attempt.abortSeenAt = at;
 }
 

@@ -2,7 +2,7 @@
 
 import type { TaskContext } from "../../src/core/vocabulary.ts";
 import { QueueService, task, Worker } from "../../src/index.ts";
-import { Ledger } from "./ledger.ts";
+import { type Facts, Ledger } from "./ledger.ts";
 import type { Work } from "./load.ts";
 import { type Arm, fromEnvironment } from "./orders.ts";
 import { planted } from "./planted.ts";
@@ -30,15 +30,24 @@ task("chaos.work", { retries: 3, backoff: 50 }, async (work: Work, context: Task
     const code = (context.signal.reason as { code?: string }).code ?? "unknown";
     ledger.write("abort_seen", { ...facts, extra: [code, Number(process.hrtime.bigint() - begun) / 1e6] });
   });
+  try {
+    await handle(work, context, facts);
+  } finally {
+    ledger.write("end", facts);
+  }
+  return { who: orders.who, attempt, fence };
+});
+
+async function handle(work: Work, { attempt, signal }: TaskContext, facts: Facts): Promise<void> {
   if (work.kind === "pill") process.abort();
   if (work.kind === "hostile") throw hostile(work.n);
   if (work.kind === "flaky" && attempt === 1) throw new Error("the first attempt fails");
   if (work.kind === "blocker" && attempt === 1) block(facts, 2.5 * orders.lease);
-  await elapsed(work.before, work.kind === "stubborn" ? undefined : context.signal);
+  const heeded = work.kind === "stubborn" ? undefined : signal;
+  await elapsed(work.before, heeded);
   ledger.write("effect", facts);
-  await elapsed(work.after, work.kind === "stubborn" ? undefined : context.signal);
-  return { who: orders.who, attempt, fence };
-});
+  await elapsed(work.after, heeded);
+}
 
 /** Resolves after so long; rejects with the signal's reason if that comes first. */
 function elapsed(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -53,7 +62,7 @@ function elapsed(ms: number, signal: AbortSignal | undefined): Promise<void> {
 }
 
 /** Holds up the whole event loop without costing the other processes anything. */
-function block(facts: object, ms: number): void {
+function block(facts: Facts, ms: number): void {
   ledger.write("block", { ...facts, extra: [ms] });
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
