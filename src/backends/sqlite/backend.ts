@@ -16,7 +16,7 @@ import { joined } from "./join.ts";
 import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
 import { type Damage, setAside } from "./salvage.ts";
-import { migrate, planFrom, planned } from "./schema.ts";
+import { migrate, planFrom, planned, proveWritable } from "./schema.ts";
 import { FileSignals } from "./signals.ts";
 import { type Statements, statements } from "./statements.ts";
 import { type Counters, StoreClock, Transaction } from "./transaction.ts";
@@ -152,6 +152,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
       const connection = connect(driver, path, synchronous);
       try {
         migrate(connection, namespace, path);
+        proveWritable(connection, namespace);
         return connection;
       } catch (error) {
         connection.close();

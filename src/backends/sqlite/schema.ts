@@ -125,6 +125,13 @@ export function planFrom(
   return { from, to, statements };
 }
 
+/** Throws if the file cannot be written: SQLite opens such a file for reading and says so only at the first write. */
+export function proveWritable(connection: OwnConnection, namespace: string): void {
+  connection.exec("begin immediate");
+  connection.exec(`update ${namespace}_store set clock = clock`);
+  connection.exec("rollback");
+}
+
 /** Brings the schema up to date in one transaction; whoever comes second finds nothing to do. */
 export function migrate(
   connection: OwnConnection,

@@ -1,18 +1,18 @@
 /**
  * Wake-ups. Writes of this backend are told at once and precisely. Those of other processes show in the log file: the
  * system's file watch says that something moved, `data_version` whether somebody else wrote, the store's counters what.
- * Beside the watch the file's times are polled: slowly, or fast where the watch is found to be silent. Neither keeps a
- * process alive.
+ * Beside the watch there is a poll: slow, or fast where the watch is found to be silent. Neither keeps a process alive.
  */
-import { type FSWatcher, unwatchFile, watch, watchFile } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import type { Cancel, Clock } from "../../contracts/clock.ts";
 import type { Hint, Signals } from "../../contracts/signals.ts";
+import { recurring } from "../../host/recurring.ts";
 import type { Millis } from "../../model/record.ts";
 import type { Counters } from "./transaction.ts";
 
 /** How often to look beside a watch that works, and where none does. */
 const SLOW: Millis = 1_000;
-const FAST: Millis = 25;
+const FAST: Millis = 20;
 
 export interface FileSignalsOptions {
   readonly clock: Clock;
@@ -28,10 +28,10 @@ export interface FileSignalsOptions {
 export class FileSignals implements Signals {
   readonly #options: FileSignalsOptions;
   readonly #listeners = new Set<(hint: Hint) => void>();
-  readonly #polled = (): void => this.#poll();
   #watcher: FSWatcher | undefined;
-  /** How often the file's times are polled; 0: not at all. */
+  /** How often is polled; 0: not at all. */
   #every: Millis = 0;
+  #stopPoll: Cancel = () => {};
   #version: number | undefined;
   #known: Counters | undefined;
   #looking = false;
@@ -106,8 +106,8 @@ export class FileSignals implements Signals {
 
   #pace(every: Millis): void {
     if (every === this.#every) return;
-    if (this.#every !== 0) unwatchFile(this.#options.file, this.#polled);
-    if (every !== 0) watchFile(this.#options.file, { persistent: false, interval: every }, this.#polled);
+    this.#stopPoll();
+    this.#stopPoll = every === 0 ? () => {} : recurring(every, () => this.#poll());
     this.#every = every;
   }
 
