@@ -8,7 +8,7 @@ export type ChildMessage =
   | { readonly type: "failed"; readonly stage: Stage; readonly message: string };
 
 /** How far a start came. */
-export type Stage = "load_app" | "check_config" | "start_worker";
+export type Stage = "load_app" | "check_config" | "open_service" | "start_worker";
 
 /** Sends a message, and resolves once it has left; a parent that is gone misses it. */
 export type Tell = (message: ChildMessage) => Promise<void>;

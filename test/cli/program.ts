@@ -1,6 +1,7 @@
 /** The built program `sidereal`, spawned in folders of its own, as an operator would; and the store it works on. */
 import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -69,14 +70,7 @@ export class Running {
     started.add(this.child);
     this.child.stdout?.on("data", (chunk) => this.#wrote("stdout", chunk));
     this.child.stderr?.on("data", (chunk) => this.#wrote("stderr", chunk));
-    this.ended = new Promise((resolve, reject) => {
-      this.child.on("error", reject);
-      this.child.on("close", (code, signal) => {
-        started.delete(this.child);
-        resolve({ code, signal, stdout: this.stdout, stderr: this.stderr });
-        for (const check of this.#waiting) check();
-      });
-    });
+    this.ended = this.#end();
   }
 
   /** Resolves once stderr holds this; rejects when the command ends without it. */
@@ -102,6 +96,18 @@ export class Running {
 
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  /** Not the event `close`, which never comes after a `disconnect` of ours. */
+  async #end(): Promise<Ended> {
+    const { stdout, stderr } = this.child;
+    const [[code, signal]] = await Promise.all([
+      once(this.child, "exit") as Promise<[number | null, NodeJS.Signals | null]>,
+      ...[stdout, stderr].map((stream) => stream && once(stream, "close")),
+    ]);
+    started.delete(this.child);
+    for (const check of this.#waiting) check();
+    return { code, signal, stdout: this.stdout, stderr: this.stderr };
   }
 
   #wrote(stream: "stdout" | "stderr", chunk: Buffer): void {
@@ -149,10 +155,10 @@ export const deaf = task("deaf", () => {
   told();
   return new Promise((resolve) => setTimeout(resolve, 600_000));
 });
-export const stray = task("stray", () => {
+export const stray = task("stray", (_, ctx) => new Promise((_, reject) => {
   setTimeout(() => { throw new Error("stray throw"); });
-  return new Promise(() => {});
-});
+  ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason));
+}));
 export default defineQueues({
   queueBackend: sqlite("queue.db"),
   worker: { gracefulShutdownTimeout: "60s", finalCancelTimeout: "60s" },

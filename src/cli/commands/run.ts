@@ -1,6 +1,14 @@
 /** `sidereal run`: a worker of its own, until a signal or the parent stops it. */
 import { systemClock } from "../../host/clock.ts";
-import { type Duration, defineQueues, type QueueConfig, registeredTasks, SiderealError, Worker } from "../../index.ts";
+import {
+  type Duration,
+  defineQueues,
+  type QueueConfig,
+  QueueService,
+  registeredTasks,
+  SiderealError,
+  Worker,
+} from "../../index.ts";
 import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
 import { detailOf, Fault, report, summary, usage } from "../faults.ts";
@@ -81,22 +89,40 @@ class Session {
 
   async #work({ config, lend }: Loaded, overrides: WorkerOverrides, ladder: Ladder, tell: Tell): Promise<number> {
     this.stage = "check_config";
-    const worker = new Worker(overridden(config, overrides));
-    lend(worker.service);
-    this.stage = "start_worker";
-    await worker.start();
-    this.#worker = worker;
-    if (ladder.step === 0) {
-      announce(worker, config);
-      await tell({ type: "ready", pid: process.pid });
-      await ladder.reached(1);
+    const service = new QueueService(overridden(config, overrides));
+    const worker = new Worker(service);
+    lend(service);
+    this.stage = "open_service";
+    await service.open();
+    try {
+      await mustBeWritable(config, worker.id);
+      this.stage = "start_worker";
+      await worker.start();
+      this.#worker = worker;
+      if (ladder.step === 0) {
+        announce(worker, config);
+        await tell({ type: "ready", pid: process.pid });
+        await ladder.reached(1);
+      }
+      const stopping = worker.stop({ force: ladder.step === 2 });
+      void ladder.reached(2).then(() => worker.stop({ force: true }));
+      const outcome = await stopping;
+      if (this.#crashed) return EXIT.failed;
+      say(`sidereal worker stopped id=${worker.id} outcome=${outcome}`);
+      return outcome === "clean" ? EXIT.done : EXIT.escalated;
+    } finally {
+      await service.close();
     }
-    const stopping = worker.stop({ force: ladder.step === 2 });
-    void ladder.reached(2).then(() => worker.stop({ force: true }).catch(() => {}));
-    const outcome = await stopping;
-    if (this.#crashed) return EXIT.failed;
-    say(`sidereal worker stopped id=${worker.id} outcome=${outcome}`);
-    return outcome === "clean" ? EXIT.done : EXIT.escalated;
+  }
+}
+
+/** A worker on a store that takes no writes would claim nothing for ever. Gives back what nobody holds, to find out. */
+async function mustBeWritable(config: QueueConfig<unknown>, holder: string): Promise<void> {
+  try {
+    await storeOf(config).release?.("command-line.probe", holder);
+  } catch (error) {
+    // What may pass is the worker's business: it waits for its store.
+    if (!(error instanceof SiderealError && error.retryable)) throw error;
   }
 }
 
