@@ -26,18 +26,13 @@ export class QueueService<Tx = never> extends CoreService<Tx> {
     const { clock = systemClock, random = systemRandom, logger = config.logger ?? stderrLogger() } = overrides;
     const { queueBackend = "memory" } = config;
     const backend = (queueBackend === "memory" ? memory({ clock }) : queueBackend) as QueueBackend<Tx>;
-    super({ settings, backend, runtime: { clock, random, logger }, registry });
+    const before = (): Promise<unknown> => loadTaskModules(settings.taskModules, process.cwd(), importModule);
+    super({ settings, backend, runtime: { clock, random, logger }, registry, before });
   }
 
   /** The configuration with defaults filled in; durations in milliseconds. */
   get settings(): Settings {
     return this.parts.settings;
-  }
-
-  /** Imports the modules named by `taskModules`, then opens the store. */
-  override async open(): Promise<this> {
-    await loadTaskModules(this.parts.settings.taskModules, process.cwd(), importModule);
-    return super.open();
   }
 }
 

@@ -22,6 +22,8 @@ export interface ServiceParts<Tx> {
   readonly backend: QueueBackend<Tx>;
   readonly runtime: Runtime;
   readonly registry: TaskRegistry;
+  /** Done first when the service is opened. */
+  readonly before?: () => Promise<unknown>;
 }
 
 /** Records per insert call of the store. */
@@ -36,12 +38,14 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
   readonly #outcomes: Outcomes;
   readonly #source: HandleSource;
   #state: "new" | "open" | "closed" = "new";
+  readonly #before: (() => Promise<unknown>) | undefined;
   #opening: Promise<this> | null = null;
   /** Enqueues that are not stored yet, and who waits for them. */
   #underWay = 0;
   #idle: (() => void)[] = [];
 
-  constructor({ settings, backend, runtime, registry }: ServiceParts<Tx>) {
+  constructor({ settings, backend, runtime, registry, before }: ServiceParts<Tx>) {
+    this.#before = before;
     this.parts = assemble(
       settings,
       backend as QueueBackend<never>,
@@ -78,6 +82,7 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
 
   async #open(): Promise<this> {
     if (this.#state === "open") return this;
+    await this.#before?.();
     await this.parts.backend.open({ namespace: this.parts.settings.namespace });
     try {
       await this.parts.storeTime.sync();
@@ -91,7 +96,7 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
   }
 
   async close(): Promise<void> {
-    await this.#opening?.catch(() => {});
+    if (this.#opening !== null) await this.#opening.catch(() => {});
     if (this.#state !== "open") return;
     this.#state = "closed";
     if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -300,7 +305,8 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     for (let tries = 1; ; tries += 1) {
       try {
         const insertions = await this.parts.calls.insert(drafts);
-        return tries === 1 ? insertions : insertions.map((insertion, at) => ours(insertion, drafts[at] as Draft));
+        // Not only our own tries: a driver, too, may have sent the call twice.
+        return insertions.map((insertion, at) => ours(insertion, drafts[at] as Draft));
       } catch (error) {
         if (!(error instanceof SiderealError && error.retryable) || tries >= INSERT_TRIES) throw error;
         await new Promise<void>((resolve) => this.parts.runtime.clock.after(25 * 2 ** tries, resolve));

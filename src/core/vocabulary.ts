@@ -127,7 +127,7 @@ export type EnqueueArguments<Input, Tx> = [Input] extends [never]
 
 /** The queue service: what producers and operators call. `Tx` is the type of a transaction that an enqueue may join. */
 export interface QueueService<Tx = never> {
-  /** Opens the store, creating or upgrading its schema; idempotent. @throws STORE_… */
+  /** Imports the modules named by `taskModules`, then opens the store, creating or upgrading its schema; idempotent. @throws TASK_MODULE_…, STORE_… */
   open(): Promise<this>;
   /** Waits for enqueues under way, then closes the store; idempotent. Handles that still wait are rejected. */
   close(): Promise<void>;

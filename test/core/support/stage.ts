@@ -50,7 +50,7 @@ export class Stage {
     const { clock, logger } = this;
     const service = new QueueService({ ...config, queueBackend }, { clock, logger, random: seededRandom(this.#seed) });
     this.#closing.push(() => service.close());
-    return service.open();
+    return this.clock.runUntil(service.open());
   }
 
   /** A started worker with a service of its own, so that nothing but the store joins it with others. */
