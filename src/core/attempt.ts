@@ -5,7 +5,7 @@
 import type { Cancel } from "../contracts/clock.ts";
 import { parseDuration } from "../model/duration.ts";
 import { NonRetryableError, RetryAfterError, SiderealError, TaskCancelledError } from "../model/errors.ts";
-import { encodeJson } from "../model/json.ts";
+import { type EncodeOptions, encodeJson } from "../model/json.ts";
 import { cancelled, completed, failed, isOwned, type Note, noted, released } from "../model/lifecycle.ts";
 import type { EndReason, JsonText, Millis, TaskFailure, TaskRecord } from "../model/record.ts";
 import { backoffDelay } from "../model/retry.ts";
@@ -25,6 +25,13 @@ type Ending =
   | { readonly threw: unknown }
   /** Its stored input no longer passes the task's validation. */
   | { readonly refused: SiderealError };
+
+const RESULT: EncodeOptions = {
+  what: "result",
+  notJson: "RESULT_NOT_JSON",
+  tooLarge: "RESULT_TOO_LARGE",
+  dropUndefined: true,
+};
 
 /** What an attempt asks of the worker that runs it. */
 export interface AttemptHost {
@@ -50,6 +57,8 @@ export class Attempt implements Owned {
   #context: AttemptContext | null = null;
   #aborted: SiderealError | null = null;
   #cancelTimers: Cancel[] = [];
+  /** Why validation refused the stored input, so that the handler was never called. */
+  #refusal: SiderealError | null = null;
   #concluded = false;
   #report: Promise<void> | null = null;
 
@@ -74,7 +83,16 @@ export class Attempt implements Owned {
     // After a loss it matters who was really running when the worker died.
     if (this.record.losses > 0 && this.#aborted === null) await this.note({ begun: true });
     if (task === undefined || this.#aborted !== null) return this.giveBack();
-    const ending = await this.#call(task);
+    const context = this.#begin();
+    let ending: Ending;
+    try {
+      const { input } = this.record;
+      const stored: unknown = input === null ? undefined : JSON.parse(input);
+      const value = task.schema === null ? stored : await this.#accepted(task, stored);
+      ending = { returned: await inContext(context, () => task.run(value as never, context)) };
+    } catch (thrown) {
+      ending = this.#refusal === null ? { threw: thrown } : { refused: this.#refusal };
+    }
     this.#stopTimers();
     this.#conclude(() => this.#finish(task, ending));
   }
@@ -127,8 +145,8 @@ export class Attempt implements Owned {
   /** Reports an attempt that has not begun: its record goes back to the queue as if it had not been claimed. */
   giveBack(): void {
     this.#stopTimers();
-    this.#conclude(async () => {
-      if (this.#aborted?.code === "LEASE_LOST") return null;
+    this.#conclude(() => {
+      if (this.#aborted?.code === "LEASE_LOST") return Promise.resolve(null);
       return this.#settle((current) => released(current, { now: this.#now(), because: "unstarted" }));
     });
   }
@@ -139,23 +157,20 @@ export class Attempt implements Owned {
     this.#conclude(() => this.#settle((current) => this.#handBack(current)));
   }
 
-  async #call(task: Task): Promise<Ending> {
-    const { input, policy } = this.record;
+  #begin(): AttemptContext {
     const context = new AttemptContext(this.#parts, this.record, this);
     this.#context = context;
-    if (this.#aborted !== null) context.abort(this.#aborted);
-    if (policy.timeout !== null) this.#timeoutAfter(policy.timeout);
-    let value: unknown;
+    const { timeout } = this.record.policy;
+    if (timeout !== null) this.#timeoutAfter(timeout);
+    return context;
+  }
+
+  async #accepted(task: Task, value: unknown): Promise<unknown> {
     try {
-      value = input === null ? undefined : JSON.parse(input);
-      if (task.schema !== null) value = await validated(task, value, "input");
+      return await validated(task, value, "input");
     } catch (error) {
-      return isKind(error, SiderealError) && error.code === "INPUT_INVALID" ? { refused: error } : { threw: error };
-    }
-    try {
-      return { returned: await inContext(context, () => task.run(value as never, context)) };
-    } catch (threw) {
-      return { threw };
+      if (isKind(error, SiderealError) && error.code === "INPUT_INVALID") this.#refusal = error;
+      throw error;
     }
   }
 
@@ -173,16 +188,11 @@ export class Attempt implements Owned {
   #conclude(report: () => Promise<Settled | null>): void {
     if (this.#concluded) return;
     this.#concluded = true;
-    this.#report = this.#conclusion(report);
-  }
-
-  async #conclusion(report: () => Promise<Settled | null>): Promise<void> {
-    try {
-      if (this.#notes !== null) await this.#notes.close();
-      this.#log(await report());
-    } catch (error) {
-      this.#parts.runtime.logger.error("a task's outcome could not be stored", { ...this.#names(), error });
-    }
+    this.#report = (this.#notes === null ? begun(report) : this.#notes.close().then(report)).then(
+      (settled) => this.#log(settled),
+      (error: unknown) =>
+        this.#parts.runtime.logger.error("a task's outcome could not be stored", { ...this.#names(), error }),
+    );
   }
 
   #finish(task: Task, ending: Ending): Promise<Settled | null> {
@@ -204,13 +214,7 @@ export class Attempt implements Owned {
   #complete(task: Task, value: unknown): Promise<Settled | null> {
     let result: JsonText | null;
     try {
-      const limits = {
-        what: "result",
-        notJson: "RESULT_NOT_JSON",
-        tooLarge: "RESULT_TOO_LARGE",
-        dropUndefined: true,
-      } as const;
-      result = value === undefined ? null : encodeJson(value, limits);
+      result = value === undefined ? null : encodeJson(value, RESULT);
     } catch (error) {
       return this.#fail(task, error, "result");
     }
@@ -260,9 +264,8 @@ export class Attempt implements Owned {
   }
 
   #settle(next: (current: TaskRecord) => TaskRecord): Promise<Settled> {
-    return this.#parts.settler.settle(this.record, (current) => (isOwned(current, this.claim) ? next(current) : null), {
-      persist: () => this.#host.persist(),
-    });
+    const decide = (current: TaskRecord): TaskRecord | null => (isOwned(current, this.claim) ? next(current) : null);
+    return this.#parts.settler.settle(this.record, decide, this.#host);
   }
 
   async #write(note: Note): Promise<void> {
@@ -295,6 +298,15 @@ export class Attempt implements Owned {
 
   #now(): Millis {
     return this.#parts.storeTime.now();
+  }
+}
+
+/** What a function that answers later answers; what it throws at once is an answer, too. */
+function begun<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return start();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

@@ -218,28 +218,27 @@ export class CoreWorker {
   /** Begins what has a slot. */
   #fill(): void {
     if (this.#state !== "running") return;
-    for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin())
-      void this.#run(attempt);
+    for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin()) this.#run(attempt);
   }
 
-  async #run(attempt: Attempt): Promise<void> {
-    const { clock } = this.#parts.runtime;
-    const begun = clock.mono();
+  #run(attempt: Attempt): void {
+    const begun = this.#parts.runtime.clock.mono();
     this.#begunAt = begun;
-    await attempt.run();
-    this.#pace.took(clock.mono() - begun);
+    void attempt.run().then(() => this.#ended(attempt, begun));
+  }
+
+  #ended(attempt: Attempt, begun: Millis): void {
+    this.#pace.took(this.#parts.runtime.clock.mono() - begun);
     const unblocks = this.#slots.isFull(attempt.queue);
     this.#slots.end(attempt);
     this.#fill();
     if (unblocks) this.#rest.wake();
     this.#wakeForRoom();
-    await attempt.reported();
-    this.#settled(attempt);
+    this.#awaitReport(attempt);
   }
 
-  async #reported(attempt: Attempt): Promise<void> {
-    await attempt.reported();
-    this.#settled(attempt);
+  #awaitReport(attempt: Attempt): void {
+    void attempt.reported().then(() => this.#settled(attempt));
   }
 
   #settled(attempt: Attempt): void {
@@ -263,7 +262,7 @@ export class CoreWorker {
   #giveBackWaiting(): void {
     for (const attempt of this.#slots.takeWaiting()) {
       attempt.giveBack();
-      void this.#reported(attempt);
+      this.#awaitReport(attempt);
     }
   }
 
@@ -342,7 +341,7 @@ export class CoreWorker {
       });
       attempt.abandon();
       this.#slots.end(attempt);
-      void this.#reported(attempt);
+      this.#awaitReport(attempt);
     }
   }
 
