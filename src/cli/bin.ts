@@ -12,6 +12,13 @@ process.once("exit", (code) => {
   process.exitCode = EXIT.failed;
 });
 
+process.on("uncaughtException", (error) => {
+  // A worker listens too: it hands back what it runs before it ends.
+  if (process.listenerCount("uncaughtException") > 1) return;
+  ended = true;
+  import("./faults.ts").then(({ report, uncaught }) => leave(report(uncaught(error))));
+});
+
 main(process.argv.slice(2), out).then((code) => {
   ended = true;
   return leave(code);

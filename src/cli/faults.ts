@@ -67,6 +67,18 @@ export function words(error: unknown, most = 6): string[] {
   return lines.length > most ? [...lines.slice(0, most), "…"] : lines;
 }
 
+/** An error's own words, and the place in the user's code that it came from. */
+export function trace(error: unknown): string[] {
+  const place = userFrame(error);
+  return place === undefined ? words(error) : [...words(error), `at ${place}`];
+}
+
+/** What was thrown where nobody waited for it. */
+export function uncaught(error: unknown): Fault {
+  const fix = "Catch it where it is thrown; SIDEREAL_DEBUG=1 shows the whole stack.";
+  return new Fault({ exit: EXIT.failed, what: "uncaught in this process", why: trace(error), fix, cause: error });
+}
+
 /** What a package's error says happened, without the general advice. */
 export function detailOf(error: SiderealError): string {
   return error.message.endsWith(` ${error.advice}`) ? error.message.slice(0, -error.advice.length - 2) : error.message;
@@ -79,6 +91,18 @@ function partsOf(error: unknown): FaultParts {
   }
   const [what = "unknown", ...why] = words(error);
   return { exit: EXIT.failed, what, why };
+}
+
+/** The first line of the stack that is neither Node's, nor a dependency's, nor ours. */
+function userFrame(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const ours = new URL("..", import.meta.url).href;
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at .*(?:file:|\/|\\)/u.test(line));
+  const own = frames.find((line) => !/node_modules|node:|<anonymous>/u.test(line) && !line.includes(ours));
+  return own
+    ?.replace(/^\s+at (?:.*\()?/u, "")
+    .replace(/\)$/u, "")
+    .replace(/^(?:async )?(?:file:\/\/)?/u, "");
 }
 
 function shown(value: unknown): string {

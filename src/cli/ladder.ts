@@ -12,7 +12,7 @@ type Signal = (typeof SIGNALS)[number];
 
 export class Ladder {
   readonly #climbed: (step: Step, why: string) => void;
-  readonly #leave: (code: number) => void;
+  readonly #leave: (code: number, why: string) => void;
   readonly #waiting: { readonly step: Step; readonly resolve: () => void }[] = [];
   readonly #listeners = new Map<Signal, () => void>();
   #step: Step = 0;
@@ -22,7 +22,7 @@ export class Ladder {
    * @param climbed - Called once per step, with what caused it.
    * @param leave - Ends the process at once.
    */
-  constructor(climbed: (step: Step, why: string) => void, leave: (code: number) => void) {
+  constructor(climbed: (step: Step, why: string) => void, leave: (code: number, why: string) => void) {
     this.#climbed = climbed;
     this.#leave = leave;
   }
@@ -65,7 +65,7 @@ export class Ladder {
 
   #heard(signal: Signal): void {
     this.#signals += 1;
-    if (this.#signals > 2) this.#leave(128 + constants.signals[signal]);
+    if (this.#signals > 2) this.#leave(128 + constants.signals[signal], signal);
     else this.climb(this.#signals as Step, signal);
   }
 }

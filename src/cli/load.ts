@@ -3,7 +3,7 @@ import { importModule } from "../host/modules.ts";
 import { markCommandLine } from "../host/role.ts";
 import { isQueueConfig, type QueueConfig, type QueueService } from "../index.ts";
 import { EXIT } from "./exits.ts";
-import { Fault, usage, words } from "./faults.ts";
+import { Fault, trace, usage } from "./faults.ts";
 import { type Located, locate, type Surroundings } from "./locate.ts";
 
 /** Where a command finds its queues: a file to look for, or the value itself. */
@@ -173,28 +173,15 @@ function selected(all: readonly Registration[], service: string | undefined, whe
 
 /** The fault for an error that the user's own code threw: its words, and the place in that code. */
 function threw(error: unknown, what: string, where: string): Fault {
-  const place = userFrame(error);
   return new Fault({
     exit: EXIT.failed,
     what,
     where,
-    why: [...words(error), ...(place === undefined ? [] : [`at ${place}`])],
+    why: trace(error),
     fix: "Mend the application; SIDEREAL_DEBUG=1 shows the whole stack.",
     code: "APP_FAILED",
     cause: error,
   });
-}
-
-/** The first line of the stack that is neither Node's, nor a dependency's, nor ours. */
-function userFrame(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const ours = new URL("..", import.meta.url).href;
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at .*(?:file:|\/|\\)/u.test(line));
-  const own = frames.find((line) => !/node_modules|node:|<anonymous>/u.test(line) && !line.includes(ours));
-  return own
-    ?.replace(/^\s+at (?:.*\()?/u, "")
-    .replace(/\)$/u, "")
-    .replace(/^(?:async )?(?:file:\/\/)?/u, "");
 }
 
 function isUsable(value: unknown): boolean {

@@ -16,7 +16,7 @@ export async function importModule(file: string, again = false): Promise<unknown
   try {
     return await import(url.href);
   } catch (error) {
-    if (!cannotLoad(error, file)) throw error;
+    if (!cannotLoad(error, file) && !cannotRead(error, file)) throw error;
     return throughJiti(file, again, error);
   }
 }
@@ -48,6 +48,14 @@ function cannotLoad(error: unknown, file: string): boolean {
     // A TypeScript file that imports "./x.js" and means x.ts, or leaves the extension out.
     (/ts$/u.test(file) && (code === "ERR_MODULE_NOT_FOUND" || code === "ERR_UNSUPPORTED_DIR_IMPORT"))
   );
+}
+
+/** Whether Node read TypeScript as far as it can, and what was left is no JavaScript; nothing of it has run. */
+function cannotRead(error: unknown, file: string): boolean {
+  if (!/ts$/u.test(file) || !(error instanceof SyntaxError)) return false;
+  // Decorators; and a type that is imported without the word `type`.
+  const left = /^Invalid or unexpected token$|does not provide an export named/u;
+  return codeOf(error) === "ERR_INVALID_TYPESCRIPT_SYNTAX" || left.test(error.message);
 }
 
 function codeOf(error: unknown): unknown {

@@ -44,6 +44,16 @@ describe("an application", { concurrency: 2 }, () => {
     assert.equal((await worker.ended).code, 0);
   });
 
+  it("is TypeScript with decorators and with types imported as values", () =>
+    reaches({
+      "app.ts": `${CONFIG} import { Options, path } from "./options.ts";
+        function noted(target: unknown, _?: unknown): void {}
+        class Part { @noted run(): void {} }
+        const options: Options = { path };
+        export default defineQueues({ queueBackend: sqlite(options.path) });`,
+      "options.ts": `export interface Options { path: string } export const path = "queue.db";`,
+    }));
+
   it("is a CommonJS module", () =>
     reaches({
       "app.cjs": `const { defineQueues } = require("sidereal"); const { sqlite } = require("sidereal/sqlite");
@@ -210,6 +220,14 @@ describe("an application that fails", { concurrency: 2 }, () => {
     });
     assert.equal(code, 1);
     assert.match(stderr, /never finished loading/);
+  });
+
+  it("throws where nobody waits for it", async () => {
+    const text = `${CONFIG} Promise.reject(new Error("floating")); await new Promise((go) => setTimeout(go, 60_000));`;
+    const { code, stderr } = await sidereal(["status"], { cwd: project({ "app.mjs": text }) });
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: uncaught in this process\n {2}why {4}Error: floating\n {9}at .*app\.mjs:1/m);
+    assert.doesNotMatch(stderr, /node:internal/);
   });
 
   it("is not there", async () => {

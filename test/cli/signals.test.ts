@@ -80,7 +80,9 @@ describe("a worker's end", { concurrency: 2, skip: WINDOWS }, () => {
       worker.kill("SIGINT");
       await worker.said(/aborting/);
       worker.kill(signal);
-      assert.equal((await worker.ended).code, code);
+      const ended = await worker.ended;
+      assert.equal(ended.code, code);
+      assert.match(ended.stderr, new RegExp(`${signal}: leaving at once`));
     });
   }
 
@@ -99,7 +101,7 @@ describe("a worker's end", { concurrency: 2, skip: WINDOWS }, () => {
     await onStore(cwd, (service) => service.enqueue("stray"));
     const { code, stderr } = await sidereal(["run"], { cwd });
     assert.equal(code, 1);
-    assert.match(stderr, /uncaught in the worker process[\s\S]*stray throw/);
+    assert.match(stderr, /uncaught in this process[\s\S]*stray throw[\s\S]*at .*app\.mjs/);
     const counts = await onStore(cwd, (service) => service.counts());
     assert.deepEqual([counts.pending, counts.failed], [1, 0], "what ran is handed back");
   });

@@ -11,7 +11,7 @@ import {
 } from "../../index.ts";
 import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
-import { detailOf, Fault, report, summary, usage } from "../faults.ts";
+import { detailOf, Fault, report, summary, uncaught, usage } from "../faults.ts";
 import { Ladder, type Step } from "../ladder.ts";
 import { type Loaded, loadQueues, type Source } from "../load.ts";
 import { listenToParent, type Stage, type Tell } from "../parent.ts";
@@ -33,7 +33,10 @@ export async function run(flags: RunFlags, source: Source): Promise<number> {
   const session = new Session();
   const ladder = new Ladder(
     (step, why) => session.climbed(step, why),
-    (code) => process.exit(code),
+    (code, why) => {
+      say(`sidereal: ${why}: leaving at once; other workers take over what still ran when its lease ends`);
+      process.exit(code);
+    },
   );
   ladder.listen();
   const tell = listenToParent(ladder);
@@ -81,7 +84,7 @@ class Session {
 
   /** Something outside any attempt threw: what runs is handed back, and the worker ends. */
   crash(error: unknown, ladder: Ladder): void {
-    report(new Fault({ exit: EXIT.failed, what: "uncaught in the worker process", why: uncaught(error) }));
+    report(uncaught(error));
     if (this.#crashed) process.exit(EXIT.failed);
     this.#crashed = true;
     ladder.climb(2, "an uncaught error");
@@ -207,11 +210,6 @@ function checkedFlags(check: () => unknown, what: string): void {
     if (!(error instanceof SiderealError)) throw error;
     throw usage(`${what}: ${detailOf(error)}`, error.advice, { code: error.code });
   }
-}
-
-function uncaught(error: unknown): string[] {
-  const text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
-  return text.split("\n", 8);
 }
 
 /** Closes the application, for at most so long: the worker has stopped, and nothing can be lost any more. */
