@@ -29,6 +29,9 @@ interface Entry {
 /** Share of a lease that the local window takes, counted from the moment the request was sent. */
 const WINDOW = 0.9;
 const PAGE = 1_000;
+/** How often a renewal is sent, and what share of a lease lies between a failure and the next try. */
+const TRIES = 3;
+const AGAIN = 24;
 
 export interface LeaseOptions {
   readonly lease: Millis;
@@ -41,6 +44,7 @@ export class LeaseKeeper {
   readonly #lease: Millis;
   readonly #entries = new Map<string, Entry>();
   readonly #loop: Loop;
+  #stopped = false;
   #watch: { readonly cancel: Cancel; readonly at: Millis } | null = null;
 
   constructor(calls: Calls, runtime: Runtime, { lease, every }: LeaseOptions) {
@@ -51,10 +55,12 @@ export class LeaseKeeper {
   }
 
   start(): void {
+    this.#stopped = false;
     this.#loop.start();
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#watch?.cancel();
     this.#watch = null;
     await this.#loop.stop();
@@ -66,6 +72,9 @@ export class LeaseKeeper {
    */
   add(owned: Owned, sent: Millis, granted: Millis = this.#lease): void {
     const until = sent + Math.min(this.#lease, granted) * WINDOW;
+    const before = this.#entries.get(owned.id);
+    // We took over from ourselves: the older attempt may still run, and would find the new lease under its id.
+    before?.owned.lose(new SiderealError("LEASE_LOST", `Task ${owned.id} was claimed again after its lease ended`));
     this.#entries.set(owned.id, { owned, until, warned: false });
     this.#watchAt(until);
   }
@@ -83,13 +92,24 @@ export class LeaseKeeper {
   async #renew(): Promise<void> {
     const entries = [...this.#entries.values()];
     for (let at = 0; at < entries.length; at += PAGE) {
-      const page = entries.slice(at, at + PAGE);
+      await this.#renewPage(entries.slice(at, at + PAGE));
+    }
+  }
+
+  /** One lost answer must not cost a lease: the next regular renewal could come too late, so it is asked again soon. */
+  async #renewPage(page: readonly Entry[]): Promise<void> {
+    const claims = page.map(({ owned }) => ({ id: owned.id, claim: owned.claim }));
+    for (let tries = 1; ; tries += 1) {
       const sent = this.#runtime.clock.mono();
-      const answers = await this.#calls.renew(
-        page.map(({ owned }) => ({ id: owned.id, claim: owned.claim })),
-        this.#lease,
-      );
-      for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
+      try {
+        const answers = await this.#calls.renew(claims, this.#lease);
+        for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
+        return;
+      } catch (error) {
+        const passing = error instanceof SiderealError && error.retryable;
+        if (!passing || tries >= TRIES || this.#stopped) throw error;
+      }
+      await new Promise<void>((resolve) => this.#runtime.clock.after(this.#lease / AGAIN, resolve));
     }
   }
 

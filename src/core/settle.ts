@@ -46,16 +46,21 @@ export class Settler {
   }
 
   /** Settles a decision about a record that was read before; errors that may pass are retried. */
-  async settle(held: TaskRecord, decide: Decide, options: SettleOptions = {}): Promise<Settled> {
-    const first = decide(held);
-    if (first === null) return { verdict: "stale", record: held };
-    const change: Change = options.lapsed ? { from: held, to: first, lapsed: true } : { from: held, to: first };
+  settle(held: TaskRecord, decide: Decide, options: SettleOptions = {}): Promise<Settled> {
+    let first: TaskRecord | null;
     try {
-      if (await this.#commit.add(change)) return { verdict: "applied", record: first };
+      first = decide(held);
     } catch (error) {
-      return this.#again(held, decide, options, first, error);
+      return Promise.reject(error);
     }
-    return this.#again(held, decide, options, null, null);
+    if (first === null) return Promise.resolve({ verdict: "stale", record: held });
+    const record = first;
+    const change: Change = options.lapsed ? { from: held, to: record, lapsed: true } : { from: held, to: record };
+    return this.#commit.add(change).then(
+      // A refusal, too, may be the second answer to a write that was sent twice.
+      (written) => (written ? { verdict: "applied", record } : this.#again(held, decide, options, record, null)),
+      (error: unknown) => this.#again(held, decide, options, record, error),
+    );
   }
 
   /** Resolves when no write of ours is under way. */
@@ -68,7 +73,7 @@ export class Settler {
     held: TaskRecord,
     decide: Decide,
     options: SettleOptions,
-    sent: TaskRecord | null,
+    sent: TaskRecord,
     error: unknown,
   ): Promise<Settled> {
     let unknown = sent;
@@ -83,7 +88,7 @@ export class Settler {
       try {
         const [current] = await this.#calls.find({ by: "id", ids: [held.id] });
         if (current === undefined) return { verdict: "gone", record: null };
-        if (unknown !== null && isSame(current, unknown)) return { verdict: "applied", record: current };
+        if (isSame(current, unknown)) return { verdict: "applied", record: current };
         const next = decide(current);
         if (next === null) return { verdict: "stale", record: current };
         unknown = next;
@@ -92,7 +97,6 @@ export class Settler {
           return { verdict: "applied", record: next };
         // Refused for the lease, not for a conflict: the owner has renewed.
         if (options.lapsed) return { verdict: "stale", record: current };
-        unknown = null;
         conflicts += 1;
       } catch (caught) {
         failure = caught;
