@@ -1,6 +1,7 @@
 /** Runs one seed: workers, producers and an operator over one simulated store, faults, then quiet, then the reckoning. */
 import { memory } from "../../src/backends/memory/index.ts";
 import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
+import { CALL_TIMEOUT } from "../../src/core/calls.ts";
 import { reapInterval } from "../../src/core/upkeep.ts";
 import { isTerminal } from "../../src/model/record.ts";
 import { Chance } from "../../src/testing/backend-contract/chance.ts";
@@ -59,6 +60,7 @@ class World {
   readonly #workload: Workload;
   readonly #machines: Machine[] = [];
   readonly #clients: SimProcess[] = [];
+  readonly #everybody: SimProcess[] = [];
   readonly #cuts = new Map<string, "refused" | "silent">();
   #healed = false;
   #canaries = false;
@@ -145,6 +147,7 @@ class World {
   #startWorker(index: number, generation: number): SimProcess {
     const name = `worker${index + 1}${generation === 1 ? "" : `.${generation}`}`;
     const process = new SimProcess(name, this.#options(index, generation));
+    this.#everybody.push(process);
     void process.start();
     return process;
   }
@@ -272,6 +275,9 @@ class World {
     if (journal.violations.length > 0) return;
     const everybody = [...this.#machines.map(({ process }) => process), ...this.#clients];
     await this.#truth.runUntil(Promise.all(everybody.map((process) => process.stop())));
+    // Calls that were under way have their own deadlines.
+    await this.#truth.advance(CALL_TIMEOUT + 1_000);
+    for (const process of this.#everybody) process.checkTimers();
     await this.#checkStore();
     this.#checkLives();
   }

@@ -78,7 +78,8 @@ export class Witness {
         () => "the claim is not the token asked for",
         record.id,
       );
-      if (before.claim === request.token) continue;
+      // The answer again. A request that the network brings late may also claim anew, under the token of long ago.
+      if (before.version === record.version) continue;
       fresh += 1;
       this.#steps(before, record, "I3");
       const { id } = record;
@@ -171,7 +172,7 @@ export class Witness {
       [id],
     );
     if (before.state !== "running") this.#acceptWaiting(before, to, now);
-    else if (to.state === "running" && to.cancelRequestedAt !== before.cancelRequestedAt) return;
+    else if (isRequest(before, to)) return;
     else if (who === owner && !lapsed) this.#acceptOwner(life, to);
     else if (to.state !== "running") this.#acceptLapse(who, life, now);
     else this.#journal.check("I4", false, () => `${who} wrote to a record owned by ${owner}`, id);
@@ -204,7 +205,7 @@ export class Witness {
   #acceptOwner(life: Life, to: TaskRecord): void {
     const { record: before } = life;
     if (to.state === "running") return;
-    const claim = before.claim as string;
+    const claim = `${before.claim} ${before.startedAt}`;
     this.#journal.check("I4", !life.finished.has(claim), () => "a claim ended twice", before.id);
     life.finished.add(claim);
     if (to.attempt === before.attempt) life.returns += 1;
@@ -227,6 +228,13 @@ export class Witness {
       id,
     );
   }
+}
+
+/** Whether a write only notes that somebody wants the record cancelled. */
+function isRequest(before: TaskRecord, to: TaskRecord): boolean {
+  const { progress, logs, begun } = before;
+  const untouched = to.progress === progress && to.logs === logs && to.begun === begun;
+  return to.state === "running" && to.cancelRequestedAt !== null && untouched;
 }
 
 /** The fence of the attempt that a record's new end speaks of; null where it does not say. */
