@@ -127,21 +127,42 @@ export interface Recovery {
 /** How every record that a dying worker held came back to the queue; what it had finished needs no recovery. */
 export function recoveries(story: Story, evidence: Evidence): Recovery[] {
   const idle = nobodyReaps(story, evidence);
+  const unsaid = unsaidLapses(story);
   const byId = new Map(evidence.records.map((record) => [record.id, record]));
   return story.attempts.filter(diedIn).flatMap((attempt) => {
     const { endedAt } = attempt.life;
-    const taken = (story.writesOf.get(attempt.id) ?? []).find(
-      ({ verb, token, version, at }) =>
-        (verb === "lapse" && token === attempt.token) ||
-        (verb === "claim" && version > attempt.version && at > endedAt),
-    );
-    if (taken === undefined) {
+    const takenAt = takenBack(attempt, story, unsaid);
+    if (takenAt === undefined) {
       const ended = endedBy(byId.get(attempt.id), attempt, story);
       return ended ? [] : [{ attempt, took: Number.POSITIVE_INFINITY, late: Number.POSITIVE_INFINITY }];
     }
-    const took = Math.max(0, taken.at - endedAt);
-    return [{ attempt, took, late: took - covered(idle, endedAt, taken.at) }];
+    const took = Math.max(0, takenAt - endedAt);
+    return [{ attempt, took, late: took - covered(idle, endedAt, takenAt) }];
   });
+}
+
+/** When the record was taken from a dead worker, as far as anybody lived to say; undefined where nobody did. */
+function takenBack(attempt: Attempt, story: Story, unsaid: ReadonlyMap<string, number>): number | undefined {
+  const first = (story.writesOf.get(attempt.id) ?? []).find(
+    ({ verb, token, version }) =>
+      (verb === "lapse" && token === attempt.token) || (verb === "claim" && version > attempt.version),
+  );
+  // A later claim proves that a recovery was stored whose writer died before it could say so.
+  return first?.verb === "claim" ? (unsaid.get(`${attempt.id} ${attempt.token}`) ?? first.at) : first?.at;
+}
+
+/** Recoveries that were sent and whose answer nobody lived to write down: record and token → when. */
+function unsaidLapses(story: Story): Map<string, number> {
+  const open = new Map<string, number>();
+  for (const life of story.lives) {
+    const own = new Map<string, number>();
+    for (const { event, id, at, extra } of life.events) {
+      if (event === "lapse_call") own.set(`${id} ${extra[2]}`, at);
+      else if (event.startsWith("lapse_")) own.delete(`${id} ${extra[2]}`);
+    }
+    for (const [name, at] of own) open.set(name, Math.max(at, open.get(name) ?? 0));
+  }
+  return open;
 }
 
 /** Whether the record's end may be this attempt's, or that of a recovery whose writer died before it could say so. */

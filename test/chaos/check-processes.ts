@@ -32,8 +32,10 @@ function zombies(story: Story, { lease, heartbeat }: Evidence): Check {
   );
   for (const { attempt, wokenAt } of zombieAttempts(story, lease)) {
     const { life, abortSeenAt, handlerEndedAt } = attempt;
-    // It may also have ended first, or its process may have.
-    const over = life.endedAt < wokenAt + bound || (handlerEndedAt !== null && handlerEndedAt < wokenAt + bound);
+    // It may also have ended first, or its process may have ended or been stopped again.
+    const again = life.stops.some(({ from }) => from >= wokenAt && from < wokenAt + bound);
+    const over =
+      again || life.endedAt < wokenAt + bound || (handlerEndedAt !== null && handlerEndedAt < wokenAt + bound);
     tallied.expect(
       over || (abortSeenAt !== null && abortSeenAt < wokenAt + bound),
       () => `${attempt.id}: the handler in ${life.who} went on unaware`,
@@ -91,9 +93,9 @@ function crashes(story: Story): Check {
   return tallied.check;
 }
 
-function isExplained({ ending, cause, termedAt, forcedAt }: Life): boolean {
+function isExplained({ ending, cause, termedAt, forcedAt, events }: Life): boolean {
   if (ending === "SIGKILL") return cause !== null && cause !== "pill";
-  if (ending === "SIGABRT") return cause === "pill";
+  if (ending === "SIGABRT") return events.some(({ event, extra }) => event === "start" && extra[0] === "pill");
   return termedAt !== null && (ending === "0" || (ending === "2" && forcedAt !== null));
 }
 

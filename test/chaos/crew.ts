@@ -29,6 +29,9 @@ const ENTRY: Readonly<Record<Role, string>> = {
   producer: fileURLToPath(new URL("./producer-process.js", import.meta.url)),
 };
 
+/** How long a process that was let go is left alone, ms. */
+const AWAKE = 1_000;
+
 export class Crew {
   readonly #options: CrewOptions;
   readonly #members = new Set<Member>();
@@ -58,7 +61,7 @@ export class Crew {
     member.child.kill("SIGKILL");
   }
 
-  /** Stops the process for so long; resolves when it has been let go. */
+  /** Stops the process for so long; resolves when it has been let go and had time to act. */
   async pause(member: Member, ms: number): Promise<void> {
     member.state = "hit";
     this.#options.ledger.about(member.who, "stopped");
@@ -66,6 +69,8 @@ export class Crew {
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.#options.ledger.about(member.who, "continued");
     member.child.kill("SIGCONT");
+    // A zombie that is stopped again at once never gets to act.
+    await new Promise((resolve) => setTimeout(resolve, AWAKE));
     if (member.state === "hit") member.state = "ready";
   }
 

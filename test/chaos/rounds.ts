@@ -55,7 +55,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     "finish:after": some(40),
     "lapse:before": some(12),
     "lapse:after": some(12),
-    stop: some(40),
+    stop: some(30),
     term: some(20),
     force: some(20),
     producer: some(20),

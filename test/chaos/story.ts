@@ -88,11 +88,11 @@ export function storyOf(events: readonly Event[]): Story {
   };
 }
 
-/** A lock that was free would have been taken: a stop lasts longer than any worker rests. */
+/** A free lock would have been taken: a stop lasts longer than any worker rests, and a crew always has work. */
 function isLocked({ from, to }: Span, stopped: Life, events: readonly Event[]): boolean {
-  const others = events.filter(({ who, at }) => who !== stopped.who && at > from + SETTLING && at < to);
-  const asked = others.some(({ event }) => event === "claim_call" || event === "finish_call" || event === "lapse_call");
-  return asked && !others.some((event) => writeOf(event).length > 0);
+  return !events.some(
+    (event) => event.who !== stopped.who && event.at > from + SETTLING && event.at < to && writeOf(event).length > 0,
+  );
 }
 
 /** What was answered just before a stop may be written down just after it. */
