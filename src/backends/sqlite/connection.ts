@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { SiderealError } from "../../model/errors.ts";
 import {
+  Dialect,
   type OpenFile,
   type OwnConnection,
   prepare,
@@ -50,12 +51,12 @@ function isFolder(path: string): boolean {
 
 /** The statements of one connection, each prepared when it is first used. */
 export class Prepared {
-  readonly #connection: SqliteConnection;
+  readonly #dialect: Dialect;
   readonly #statements = new Map<string, Statement>();
   readonly #exact = new Map<string, Statement>();
 
   constructor(connection: SqliteConnection) {
-    this.#connection = connection;
+    this.#dialect = new Dialect(connection);
   }
 
   /** The statement of this text. */
@@ -79,7 +80,7 @@ export class Prepared {
   #of(known: Map<string, Statement>, sql: string, exact: boolean): Statement {
     let statement = known.get(sql);
     if (statement === undefined) {
-      statement = prepare(this.#connection, sql, exact);
+      statement = this.#dialect.prepare(sql, exact);
       known.set(sql, statement);
     }
     return statement;

@@ -78,13 +78,63 @@ async function dropIn(): Promise<Library> {
   }
 }
 
-/** Prepares a statement whose rows come as lists, whatever the library offers. */
-export function prepare(connection: SqliteConnection, sql: string, exact = false): Statement {
-  const statement = connection.prepare(sql) as SqliteStatement & {
+/** How the statements of one connection are prepared: they may use `?1` freely, and rows come as lists. */
+export class Dialect {
+  readonly #connection: SqliteConnection;
+  readonly #numbers: boolean;
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+    this.#numbers = knowsNumbers(connection);
+  }
+
+  /** @param exact - Whether integers come as bigints. */
+  prepare(sql: string, exact = false): Statement {
+    if (this.#numbers) return lists(this.#connection.prepare(sql), exact);
+    const { text, order } = unnumbered(sql);
+    const statement = lists(this.#connection.prepare(text), exact);
+    if (order.length === 0) return statement;
+    const inOrder = (values: readonly SqlValue[]): SqlValue[] => order.map((place) => values[place - 1] as SqlValue);
+    return {
+      run: (...values) => statement.run(...inOrder(values)),
+      all: (...values) => statement.all(...inOrder(values)),
+      get: (...values) => statement.get(...inOrder(values)),
+    };
+  }
+}
+
+/** Prepares one statement; for those that are used once. */
+export function prepare(connection: SqliteConnection, sql: string): Statement {
+  return new Dialect(connection).prepare(sql);
+}
+
+/** Node before 22.20 and better-sqlite3 take numbered parameters for names. */
+function knowsNumbers(connection: SqliteConnection): boolean {
+  try {
+    connection.prepare("select ?1").get(1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The statement with plain question marks, and which value each of them stands for. */
+function unnumbered(sql: string): { text: string; order: number[] } {
+  const order: number[] = [];
+  const text = sql.replace(/\?(\d+)/gu, (_, place) => {
+    order.push(Number(place));
+    return "?";
+  });
+  return { text, order };
+}
+
+function lists(prepared: SqliteStatement, exact: boolean): Statement {
+  const statement = prepared as SqliteStatement & {
     setReturnArrays?(on: boolean): void;
     setReadBigInts?(on: boolean): void;
+    safeIntegers?(on: boolean): void;
   };
-  if (exact) statement.setReadBigInts?.(true);
+  if (exact) (statement.setReadBigInts ?? statement.safeIntegers)?.call(statement, true);
   if (statement.setReturnArrays !== undefined) {
     statement.setReturnArrays(true);
     return statement as Statement;

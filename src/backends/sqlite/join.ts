@@ -14,8 +14,7 @@ export function joined<T>(
   doing: string,
   action: (prepared: Prepared) => T,
 ): T {
-  const { isTransaction, inTransaction } = connection as { isTransaction?: boolean; inTransaction?: boolean };
-  if ((isTransaction ?? inTransaction) === false) {
+  if (!hasTransaction(connection)) {
     throw new SiderealError(
       "OPTION_INVALID",
       `Cannot ${doing}: the connection has no open transaction; begin one first`,
@@ -35,6 +34,20 @@ export function joined<T>(
   } catch (error) {
     throw storeError(error, { path, doing });
   }
+}
+
+function hasTransaction(connection: SqliteConnection): boolean {
+  const { isTransaction, inTransaction } = connection as { isTransaction?: boolean; inTransaction?: boolean };
+  const known = isTransaction ?? inTransaction;
+  if (known !== undefined) return known;
+  try {
+    connection.prepare("begin").run();
+  } catch {
+    // Which is refused within a transaction, and only there.
+    return true;
+  }
+  connection.prepare("rollback").run();
+  return false;
 }
 
 function undo(prepared: Prepared): void {
