@@ -8,6 +8,8 @@ export interface Claimed {
   readonly records: readonly TaskRecord[];
   /** Monotonic time at which the request was sent: the local lease window counts from here. */
   readonly sent: Millis;
+  /** How long each lease surely lasts from then, in the order of the records. */
+  readonly granted: readonly Millis[];
 }
 
 export class Claims {
@@ -31,7 +33,7 @@ export class Claims {
   async claim(limit: number, queueLimits: Readonly<Record<string, number>>): Promise<Claimed> {
     const { registry, runtime, ids } = this.#parts;
     const tasks = registry.names();
-    if (tasks.length === 0 && this.#token === null) return { records: [], sent: runtime.clock.mono() };
+    if (tasks.length === 0 && this.#token === null) return { records: [], sent: runtime.clock.mono(), granted: [] };
     const again = this.#token !== null;
     this.#token ??= ids.token();
     const claimed = await this.#send(this.#token, { limit, tasks, queueLimits });
@@ -69,21 +71,31 @@ export class Claims {
     const records = await calls.claim(request).finally(() => {
       this.waitingSince = null;
     });
-    return { records, sent };
+    return { records, sent, granted: records.map(grantedAtClaim) };
   }
 
   /** Whether these leases began with this request or with the lost one before is not known: renewed, they surely begin now. */
   async #renewed({ records }: Claimed): Promise<Claimed> {
     const { calls, settings, runtime } = this.#parts;
     const sent = runtime.clock.mono();
-    if (records.length === 0) return { records, sent };
+    if (records.length === 0) return { records, sent, granted: [] };
     const refs = records.map((record) => ({ id: record.id, claim: record.claim as string }));
     const answers = await calls.renew(refs, settings.worker.staleAfter);
-    return { records: records.filter((_, at) => answers[at]?.state === "held"), sent };
+    // Held, but with nothing remaining: the attempt's hard end has passed, and the reaper takes it.
+    const held = records.flatMap((record, at) => {
+      const answer = answers[at];
+      return answer?.state === "held" && answer.remaining > 0 ? [{ record, remaining: answer.remaining }] : [];
+    });
+    return { records: held.map(({ record }) => record), sent, granted: held.map(({ remaining }) => remaining) };
   }
 
   /** Whether a claim was sent whose answer never came. */
   get uncertain(): boolean {
     return this.#token !== null;
   }
+}
+
+/** What the store gave with a claim: less than a whole lease where the attempt's hard end is near. */
+function grantedAtClaim({ leaseUntil, startedAt }: TaskRecord): Millis {
+  return leaseUntil === null || startedAt === null ? 0 : leaseUntil - startedAt;
 }

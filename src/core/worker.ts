@@ -162,12 +162,14 @@ export class CoreWorker {
   /** @returns how many were claimed; -1 when the store could not be asked */
   async #claim(room: number): Promise<number> {
     try {
-      const { records, sent } = await this.#claims.claim(room, this.#slots.queueLimits());
+      const { records, sent, granted } = await this.#claims.claim(room, this.#slots.queueLimits());
       if (this.#failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
       this.#failing = false;
       this.#answered = true;
       this.#rest.looked(records.length > 0);
-      for (const record of records) this.#take(record, sent);
+      records.forEach((record, at) => {
+        this.#take(record, sent, granted[at] ?? 0);
+      });
       this.#fill();
       return records.length;
     } catch (error) {
@@ -208,11 +210,10 @@ export class CoreWorker {
     }
   }
 
-  #take(record: TaskRecord, sent: Millis): void {
+  #take(record: TaskRecord, sent: Millis, granted: Millis): void {
     const attempt = new Attempt(this.#parts, record, this.#host);
     this.#slots.wait(attempt);
-    const { leaseUntil, startedAt } = record;
-    this.#leases.add(attempt, sent, leaseUntil === null || startedAt === null ? undefined : leaseUntil - startedAt);
+    this.#leases.add(attempt, sent, granted);
   }
 
   /** Begins what has a slot. */
@@ -319,8 +320,10 @@ export class CoreWorker {
   async #recoverClaim(): Promise<void> {
     if (!this.#claims.uncertain) return;
     try {
-      const { records, sent } = await this.#claims.recover();
-      for (const record of records) this.#take(record, sent);
+      const { records, sent, granted } = await this.#claims.recover();
+      records.forEach((record, at) => {
+        this.#take(record, sent, granted[at] ?? 0);
+      });
     } catch (error) {
       this.#parts.runtime.logger.warn("a claim's outcome is unknown; its leases will lapse", {
         worker: this.id,

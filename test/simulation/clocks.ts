@@ -47,7 +47,9 @@ export class ProcessClock implements Clock {
       if (!done) this.#armed -= 1;
       done = true;
     };
-    const cancel = this.truth.after(Math.max(0, delay) / (1 + this.#error.monoDrift), () =>
+    // A timer is never early by its own process' clock, whatever rounding does.
+    const wait = delay <= 0 ? 0 : delay / (1 + this.#error.monoDrift) + 0.001;
+    const cancel = this.truth.after(wait, () =>
       this.run(() => {
         if (done) return;
         end();

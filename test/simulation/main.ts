@@ -97,7 +97,7 @@ const seeds = Number(values.seeds);
 if (values.part !== undefined) {
   const [first = 1, count = 0, step = 1] = values.part.split(":").map(Number);
   const sums = await range(first, count, step, false);
-  process.send?.(sums, () => process.disconnect());
+  process.send?.(sums, undefined, undefined, () => process.disconnect?.());
 } else if (values.seed !== undefined) {
   const outcome = await simulate(Number(values.seed), values.trace ? print : null);
   print(described(outcome));

@@ -93,7 +93,19 @@ export function connect(network: Network, name: string, clock: ProcessClock, und
 }
 
 /** What happens to one call on the wire. */
-function fate({ chance, faults, journal, isBad, cutOff }: Network, name: string, { method }: FaultCall): Fault {
+function fate(network: Network, name: string, call: FaultCall): Fault {
+  const fault = fateOf(network, name, call);
+  const { delayRequest = 0, delayReply = 0, lose, hang, duplicate, resend } = fault;
+  const odd = Math.max(delayRequest, delayReply) > network.faults.latency + 1;
+  if (lose ?? duplicate ?? resend ?? (odd ? 1 : undefined)) {
+    const all = { delayRequest, delayReply, lose, hang, duplicate, resend };
+    const words = Object.entries(all).map(([what, value]) => (value ? ` ${what} ${value}` : ""));
+    network.journal.note(name, `${call.method} will suffer:${words.join("")}`);
+  }
+  return fault;
+}
+
+function fateOf({ chance, faults, journal, isBad, cutOff }: Network, name: string, { method }: FaultCall): Fault {
   const delay = (): number => (faults.latency === 0 ? 0.05 : (chance.below(100) / 100) * faults.latency);
   const fault: { -readonly [K in keyof Fault]: Fault[K] } = { delayRequest: delay(), delayReply: delay() };
   const cut = cutOff(name);

@@ -131,6 +131,7 @@ export class Witness {
         id,
       );
       life.record = { ...life.record, leaseUntil };
+      this.#journal.note(who, `renewed for ${Math.round(answer.remaining)} ms`, [id]);
     }
   }
 
