@@ -1,9 +1,11 @@
 /** Loading the application, and finding in it the queues that a command works on. Starts no server and no worker. */
+import { systemClock } from "../host/clock.ts";
 import { importModule } from "../host/modules.ts";
 import { markCommandLine } from "../host/role.ts";
 import { isQueueConfig, type QueueConfig, type QueueService } from "../index.ts";
+import { say } from "./console.ts";
 import { EXIT } from "./exits.ts";
-import { Fault, trace, usage } from "./faults.ts";
+import { Fault, summary, trace, usage } from "./faults.ts";
 import { type Located, locate, type Surroundings } from "./locate.ts";
 
 /** Where a command finds its queues: a file to look for, or the value itself. */
@@ -37,6 +39,8 @@ interface Registration {
 }
 
 const REGISTRATIONS = Symbol.for("sidereal.plugins");
+/** How long an application may take to close. */
+const CLOSING = 10_000;
 /** The exports that are looked at first, in this order. */
 const FIRST = ["default", "app", "queues", "config"];
 const USABLE = "a Fastify app with the queue plugin, a defineQueues(...) config, or a function that returns one";
@@ -51,6 +55,23 @@ export async function loadQueues(source: Source): Promise<Loaded> {
   const exported = chosen(exportsOf(await imported(located)), located);
   const where = `${located.file} (${located.origin})`;
   return queuesOf(exported, where, source.service);
+}
+
+/** Closes the application, for at most so long: the work is done, and what goes wrong now is worth a warning only. */
+export async function closed(loaded: Loaded): Promise<void> {
+  let cancel = (): void => {};
+  const late = new Promise<"late">((resolve) => {
+    cancel = systemClock.after(CLOSING, () => resolve("late"));
+  });
+  try {
+    if ((await Promise.race([loaded.close(), late])) === "late") {
+      say(`warning: the application did not close within ${CLOSING / 1_000} s; leaving all the same`);
+    }
+  } catch (error) {
+    say(`warning: the application could not be closed: ${summary(error)}`);
+  } finally {
+    cancel();
+  }
 }
 
 async function imported({ file, origin }: Located): Promise<unknown> {

@@ -2,7 +2,7 @@
 import { type MigrationPlan, QueueService } from "../../index.ts";
 import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
-import { loadQueues, type Source } from "../load.ts";
+import { closed, loadQueues, type Source } from "../load.ts";
 import { storeOf } from "../store.ts";
 
 export interface MigrateFlags {
@@ -20,7 +20,7 @@ export async function migrate(flags: MigrateFlags, source: Source, out: (text: s
     else if (flags.dryRun === true) preview(name, await schema.plan(setting), out);
     else out(`${name}: ${done(await schema.migrate(setting))}\n`);
   } finally {
-    await loaded.close();
+    await closed(loaded);
   }
   return EXIT.done;
 }

@@ -1,5 +1,4 @@
 /** `sidereal run`: a worker of its own, until a signal or the parent stops it. */
-import { systemClock } from "../../host/clock.ts";
 import {
   type Duration,
   defineQueues,
@@ -13,7 +12,7 @@ import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
 import { detailOf, Fault, report, summary, uncaught, usage } from "../faults.ts";
 import { Ladder, type Step } from "../ladder.ts";
-import { type Loaded, loadQueues, type Source } from "../load.ts";
+import { closed, type Loaded, loadQueues, type Source } from "../load.ts";
 import { listenToParent, type Stage, type Tell } from "../parent.ts";
 import { storeOf } from "../store.ts";
 
@@ -24,9 +23,6 @@ export interface RunFlags {
 }
 
 type WorkerOverrides = NonNullable<QueueConfig["worker"]>;
-
-/** How long an application may take to close after the worker has stopped. */
-const CLOSING = 10_000;
 
 /** Runs a worker to its end. @returns 0 after a clean drain, 1 when the worker threw, 2 when tasks were aborted */
 export async function run(flags: RunFlags, source: Source): Promise<number> {
@@ -97,6 +93,7 @@ class Session {
     lend(service);
     this.stage = "open_service";
     await service.open();
+    let code: number;
     try {
       await mustBeWritable(config, worker.id);
       this.stage = "start_worker";
@@ -105,17 +102,25 @@ class Session {
       if (ladder.step === 0) {
         announce(worker, config);
         await tell({ type: "ready", pid: process.pid });
-        await ladder.reached(1);
       }
-      const stopping = worker.stop({ force: ladder.step === 2 });
-      void ladder.reached(2).then(() => worker.stop({ force: true }));
-      const outcome = await stopping;
-      if (this.#crashed) return EXIT.failed;
-      say(`sidereal worker stopped id=${worker.id} outcome=${outcome}`);
-      return outcome === "clean" ? EXIT.done : EXIT.escalated;
-    } finally {
-      await service.close();
+      code = await this.#untilStopped(worker, ladder);
+    } catch (error) {
+      await service.close().catch(() => {});
+      throw error;
     }
+    await service.close();
+    return code;
+  }
+
+  async #untilStopped(worker: Worker, ladder: Ladder): Promise<number> {
+    await ladder.reached(1);
+    const stopping = worker.stop({ force: ladder.step === 2 });
+    // It ends the same stop sooner; what goes wrong is told once, by the first call.
+    void ladder.reached(2).then(() => worker.stop({ force: true }).catch(() => {}));
+    const outcome = await stopping;
+    if (this.#crashed) return EXIT.failed;
+    say(`sidereal worker stopped id=${worker.id} outcome=${outcome}`);
+    return outcome === "clean" ? EXIT.done : EXIT.escalated;
   }
 }
 
@@ -209,22 +214,5 @@ function checkedFlags(check: () => unknown, what: string): void {
   } catch (error) {
     if (!(error instanceof SiderealError)) throw error;
     throw usage(`${what}: ${detailOf(error)}`, error.advice, { code: error.code });
-  }
-}
-
-/** Closes the application, for at most so long: the worker has stopped, and nothing can be lost any more. */
-async function closed(loaded: Loaded): Promise<void> {
-  let cancel = (): void => {};
-  const late = new Promise<"late">((resolve) => {
-    cancel = systemClock.after(CLOSING, () => resolve("late"));
-  });
-  try {
-    if ((await Promise.race([loaded.close(), late])) === "late") {
-      say(`warning: the application did not close within ${CLOSING / 1_000} s; leaving all the same`);
-    }
-  } catch (error) {
-    say(`warning: the application could not be closed: ${summary(error)}`);
-  } finally {
-    cancel();
   }
 }

@@ -3,7 +3,7 @@ import { defineQueues, type QueueConfig, QueueService, SiderealError, type Statu
 import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
 import { detailOf, Fault, usage } from "../faults.ts";
-import { loadQueues, type Source } from "../load.ts";
+import { closed, loadQueues, type Source } from "../load.ts";
 import { storeOf } from "../store.ts";
 
 export interface StatusFlags {
@@ -29,7 +29,7 @@ export async function status(flags: StatusFlags, source: Source, out: (text: str
       await service.close();
     }
   } finally {
-    await loaded.close();
+    await closed(loaded);
   }
   return EXIT.done;
 }
