@@ -50,7 +50,9 @@ export class TaskHandle<Output = unknown> {
 
   /** The status as last read; null when the record is no longer in the store. */
   get status(): TaskStatus | null {
-    return this.#record && statusOf(this.#record, this.#source.storeNow());
+    const record = this.#record;
+    // What we know of the store's clock is an estimate; the record itself says that it has come this far.
+    return record && statusOf(record, Math.max(this.#source.storeNow(), record.queuedAt));
   }
 
   /** Reads the record again. @returns this handle */

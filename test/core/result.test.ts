@@ -317,6 +317,25 @@ describe("cancel", () => {
 });
 
 describe("handle", () => {
+  it("says pending of what is ready, although our idea of the store's clock lags behind", async (t) => {
+    const stage = new Stage(t);
+    const service = await stage.service(
+      {},
+      { onCall: ({ method }) => (method === "insert" ? { delayReply: 0 } : null) },
+    );
+    service.parts.storeTime.now = () => stage.clock.wall() - 5;
+    const handle = await stage.clock.runUntil(service.enqueue(stage.task(() => 1)));
+    assert.equal(handle.status, "pending");
+    const later = await stage.clock.runUntil(
+      service.enqueue(
+        stage.task(() => 1),
+        undefined,
+        { delay: 1 },
+      ),
+    );
+    assert.equal(later.status, "scheduled");
+  });
+
   it("is found again by id, and follows the record", async (t) => {
     const stage = new Stage(t);
     const echo = stage.task((input: number) => input);
