@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { task } from "../../src/index.ts";
-import { onStore, project, Running, WORK } from "./program.ts";
+import { bin, onStore, project, Running, WORK } from "./program.ts";
 
 for (const name of ["patient", "ending"]) task(name, async () => null);
 
@@ -43,6 +43,22 @@ describe("a supervised worker", { concurrency: 2 }, () => {
     const { code, stderr } = await worker.ended;
     assert.equal(code, 0, stderr);
     assert.match(stderr, /parent process is gone/);
+    assert.equal((await onStore(cwd, (service) => service.counts())).completed, 1);
+  });
+
+  it("does not outlive a parent that is killed", async () => {
+    const parent = `import { spawn } from "node:child_process";
+      spawn(process.execPath, process.argv.slice(2), { stdio: ["ignore", "inherit", "inherit", "ipc"] });`;
+    const cwd = project({ "app.mjs": WORK, "parent.mjs": parent });
+    await onStore(cwd, (service) => service.enqueue("ending", 300));
+    const command = [process.execPath, "parent.mjs", bin];
+    const worker = new Running(["run"], { cwd, env, command });
+    await worker.said(/^task began$/m);
+    worker.kill("SIGKILL");
+    // The worker holds the parent's stderr: this ends when both have.
+    const { signal, stderr } = await worker.ended;
+    assert.equal(signal, "SIGKILL");
+    assert.match(stderr, /parent process is gone[\s\S]*outcome=clean/);
     assert.equal((await onStore(cwd, (service) => service.counts())).completed, 1);
   });
 
