@@ -14,6 +14,10 @@ export interface Member {
   readonly child: ChildProcess;
   /** `hit`: a fault has been done to it that ends or stops it. */
   state: "starting" | "ready" | "hit" | "dead";
+  /** Where it kills itself next. */
+  armed: Failpoint | null;
+  /** Resolves when it has ended: true if it killed itself. */
+  readonly ended: Promise<boolean>;
 }
 
 export interface CrewOptions {
@@ -92,6 +96,7 @@ export class Crew {
 
   /** The process kills itself when it next reaches the place; meanwhile other faults may meet it too. */
   arm(member: Member, arm: Failpoint): void {
+    member.armed = arm;
     if (member.child.connected) member.child.send({ arm });
   }
 
@@ -139,7 +144,10 @@ export class Crew {
       stdio: ["ignore", output, output, "ipc"],
     });
     closeSync(output);
-    const member: Member = { who, role, child, state: "starting" };
+    const ended = new Promise<boolean>((resolve) => {
+      child.once("exit", (_, signal) => resolve(signal === "SIGKILL" && member.state !== "hit"));
+    });
+    const member: Member = { who, role, child, state: "starting", armed: null, ended };
     this.#members.add(member);
     child.on("message", (report: Report) => this.#heard(member, report));
     // A message to a process that has just died.

@@ -20,10 +20,17 @@ export const FAULT_KINDS: Readonly<Record<string, readonly Fault[]>> = {
 /** How many of each fault. */
 export type Plan = Readonly<Partial<Record<Fault, number>>>;
 
-/** The faults of a plan in the order in which a seed has them. */
+/** The faults of a plan in the order in which a seed has them; the producer's come early, since it is done before the rest. */
 export function sequence(plan: Plan, random: Chance): Fault[] {
   const all = Object.entries(plan).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as Fault));
-  return random.shuffled(all);
+  return all
+    .map((fault) => ({ fault, place: random.next() * (victimOf(fault) === "producer" ? 0.5 : 1) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ fault }) => fault);
+}
+
+function victimOf(fault: Fault): Role {
+  return fault === "producer" || /^insert|^hold/.test(fault) ? "producer" : "worker";
 }
 
 /** Most workers stopped at once: the others must be able to take over. */
@@ -41,28 +48,29 @@ export class Faults {
     this.#lease = lease;
   }
 
+  /** Failpoints whose process ended before it got there: to be done again. */
+  readonly missed: Fault[] = [];
+
   /** Does it to somebody. @returns false when there is nobody to do it to now */
   do(fault: Fault): boolean {
-    const role: Role = fault === "producer" || /^insert|^hold/.test(fault) ? "producer" : "worker";
+    const role = victimOf(fault);
     const ready = this.#crew.ready(role);
-    const victim = this.#random.pick(ready);
-    if (victim === undefined) return false;
+    const victim = this.#random.pick(fault.includes(":") ? ready.filter(({ armed }) => armed === null) : ready);
+    // A producer that is done can be hurt no more, and of the workers one must be left to go on.
+    if (victim === undefined || (role === "producer" ? this.#crew.produced : ready.length < 2)) return false;
     switch (fault) {
       case "kill":
       case "producer":
         this.#crew.kill(victim);
         return true;
       case "term":
-        // One must be left to go on.
-        if (ready.length < 2) return false;
         this.#crew.term(victim);
         return true;
       case "force":
-        if (ready.length < 2) return false;
         void this.#crew.force(victim);
         return true;
       case "stop":
-        if (this.#stopped.size >= MOST_STOPPED || ready.length < 2) return false;
+        if (this.#stopped.size >= MOST_STOPPED) return false;
         this.#pause(victim);
         return true;
       case "lapse:before":
@@ -72,6 +80,7 @@ export class Faults {
         return true;
       default:
         this.#crew.arm(victim, fault);
+        void victim.ended.then((itself) => itself || this.missed.push(fault));
         return true;
     }
   }

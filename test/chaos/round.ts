@@ -94,8 +94,9 @@ async function faultsOf(options: RoundOptions, crew: Crew, watch: Watch): Promis
   const faults = new Faults(crew, random, options.lease);
   const deadline = performance.now() + options.limit;
   const total = plan.length;
-  while (plan.length > 0 && performance.now() < deadline && !watch.over && !watch.stalled) {
+  while (performance.now() < deadline && !watch.over && !watch.stalled) {
     const share = await watch.look();
+    plan.push(...faults.missed.splice(0));
     // The last twentieth is left in peace, so that no fault comes after the end.
     const due = share >= (0.95 * (total - plan.length)) / total;
     const fault = due ? plan.shift() : undefined;
@@ -104,7 +105,7 @@ async function faultsOf(options: RoundOptions, crew: Crew, watch: Watch): Promis
     await crew.change(due ? random.between(5, 60) : 20);
   }
   await faults.over();
-  return plan.length;
+  return plan.length + faults.missed.length;
 }
 
 /** The supervisor's own look at the store. */
