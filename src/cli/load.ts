@@ -1,7 +1,7 @@
 /** Loading the application, and finding in it the queues that a command works on. Starts no server and no worker. */
 import { systemClock } from "../host/clock.ts";
 import { importModule } from "../host/modules.ts";
-import { markCommandLine } from "../host/role.ts";
+import { announcedApplications, markCommandLine } from "../host/role.ts";
 import { isQueueConfig, type QueueConfig, type QueueService } from "../index.ts";
 import { say } from "./console.ts";
 import { EXIT } from "./exits.ts";
@@ -114,6 +114,9 @@ function chosen(exports: ReadonlyMap<string, unknown>, { file, exportName, origi
       code: "APP_INVALID",
     });
   }
+  // A server's main module often exports nothing; the plugin has told of its application all the same.
+  const [announced, ...more] = announcedApplications();
+  if (announced !== undefined && more.length === 0) return announced;
   throw new Fault({
     exit: EXIT.failed,
     what: "the application exports nothing that the command line can use",

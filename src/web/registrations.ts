@@ -1,5 +1,6 @@
 /** Which queues one Fastify application holds, for the command line to find; and a server that a command line cannot start. */
 import type { FastifyInstance } from "fastify";
+import { announceApplication } from "../host/role.ts";
 import { type Logger, type QueueConfig, type QueueService, SiderealError } from "../index.ts";
 
 /** One registration of the plugin, as the command line sees it. */
@@ -29,9 +30,10 @@ export function enlist(app: FastifyInstance, registration: Registration): void {
   list.push(registration);
 }
 
-/** From now on `listen` starts nothing: a command line loads the application only for its queues. */
+/** From now on `listen` starts nothing: a command line loads the application only for its queues, and learns of it here. */
 export function disarmServer(app: FastifyInstance, logger: Logger): void {
   const root = rootOf(app);
+  announceApplication(root);
   const listen = (...args: readonly unknown[]): Promise<string> | undefined => {
     logger.info("the web server is not started: a command line has loaded this application");
     const callback = args.find((arg) => typeof arg === "function") as ListenCallback | undefined;

@@ -54,6 +54,15 @@ describe("an application", { concurrency: 2 }, () => {
       "options.ts": `export interface Options { path: string } export const path = "queue.db";`,
     }));
 
+  it("is a server's main module that exports nothing", () =>
+    reaches({
+      "server.mjs": `import Fastify from "fastify"; import { queuePlugin } from "sidereal/fastify";
+        import { sqlite } from "sidereal/sqlite";
+        const app = Fastify();
+        await app.register(queuePlugin, { queueBackend: sqlite("queue.db") });
+        await app.listen({ port: 0 });`,
+    }));
+
   it("is a CommonJS module", () =>
     reaches({
       "app.cjs": `const { defineQueues } = require("sidereal"); const { sqlite } = require("sidereal/sqlite");
