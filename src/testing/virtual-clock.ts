@@ -98,6 +98,12 @@ export class VirtualClock implements Clock {
     return true;
   }
 
+  /** Fires timers for as long as the condition holds, asked before each; or until none is left. */
+  async runWhile(condition: () => boolean): Promise<void> {
+    await this.settle();
+    while (this.nextAt !== null && condition()) await this.#fire();
+  }
+
   /** Fires timers until the promise is settled, and gives what it resolved with. With no timer left, it just waits. */
   async runUntil<T>(promise: Promise<T>): Promise<T> {
     let done = false;
@@ -105,8 +111,7 @@ export class VirtualClock implements Clock {
       done = true;
     });
     settled.catch(() => {});
-    await this.settle();
-    while (!done && (await this.step()));
+    await this.runWhile(() => !done);
     return settled;
   }
 

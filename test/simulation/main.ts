@@ -92,6 +92,8 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+// Most of the errors made are lost calls, whose traces nobody reads.
+Error.stackTraceLimit = 4;
 const from = Number(values.from);
 const seeds = Number(values.seeds);
 if (values.part !== undefined) {

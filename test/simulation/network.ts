@@ -8,6 +8,7 @@ import type {
   Renewal,
 } from "../../src/contracts/queue-backend.ts";
 import type { Hint, Signals } from "../../src/contracts/signals.ts";
+import { SiderealError } from "../../src/model/errors.ts";
 import type { TaskRecord } from "../../src/model/record.ts";
 import type { Chance } from "../../src/testing/backend-contract/chance.ts";
 import { type Fault, type FaultCall, faulty } from "../../src/testing/faulty.ts";
@@ -27,6 +28,8 @@ export interface Network {
   readonly isBad: () => boolean;
   /** How the store cannot be reached from this process now; null: it can. */
   readonly cutOff: (name: string) => "refused" | "silent" | null;
+  /** Whether the store cannot take this lost record back now: its row is damaged, say. */
+  readonly isStuck: (id: string) => boolean;
 }
 
 /** Calls under way, by method: where a crash hits. */
@@ -140,6 +143,10 @@ function fateOf({ chance, faults, journal, isBad, cutOff }: Network, name: strin
 async function witnessed<T>(network: Network, name: string, call: StoreCall, send: () => Promise<T>): Promise<T> {
   const { store, witness } = network;
   const now = await store.now();
+  if (call.method === "apply") {
+    const stuck = (call.args[0] as readonly Change[]).find(({ from, lapsed }) => lapsed && network.isStuck(from.id));
+    if (stuck !== undefined) throw new SiderealError("STORE_FAILED", `the row of ${stuck.from.id} cannot be written`);
+  }
   const answer = await send();
   const [first] = call.args;
   switch (call.method) {

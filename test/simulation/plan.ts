@@ -48,6 +48,8 @@ export interface Plan {
   readonly network: NetworkFaults;
   readonly events: EventRates;
   readonly jumpsAhead: boolean;
+  /** Whether the store refuses to take one lost record back, until this true time. */
+  readonly stuckUntil: number | null;
   readonly clocks: readonly ClockError[];
 }
 
@@ -99,6 +101,7 @@ export function planOf(seed: number): Plan {
     },
     events,
     jumpsAhead: enabled(0.5),
+    stuckUntil: enabled(0.25) ? faultsUntil + 8 * lease + 45_000 : null,
     clocks: Array.from({ length: workers + 2 }, () => clockError(chance)),
   };
 }

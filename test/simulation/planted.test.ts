@@ -1,0 +1,36 @@
+/** A harness that cannot fail proves nothing: each planted bug must turn the simulation red. */
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { plantedBugs } from "./planted/bugs.ts";
+import { firstRed } from "./planted/plant.ts";
+
+/** Below the build folder, where the copies find the installed packages. */
+const below = fileURLToPath(new URL("../../planted/", import.meta.url));
+const SEEDS = 600;
+const GREEN = 40;
+
+describe("planted bugs", { concurrency: 2 }, () => {
+  let folder = "";
+  before(async () => {
+    await mkdir(below, { recursive: true });
+    folder = await mkdtemp(join(below, "bug-"));
+  });
+  after(async () => rm(folder, { recursive: true, force: true }));
+
+  for (const [index, bug] of plantedBugs.entries()) {
+    const green = bug.by.length === 0;
+    it(green ? bug.what : `caught: ${bug.what}`, async (t) => {
+      const red = await firstRed(join(folder, String(index)), bug, green ? GREEN : SEEDS);
+      if (green) {
+        assert.equal(red, null);
+        return;
+      }
+      assert.ok(red, `a seed of 1 to ${SEEDS} turns red`);
+      t.diagnostic(`seed ${red.seed}, ${red.invariant}`);
+      assert.ok(bug.by.includes(red.invariant), `seed ${red.seed} is red by ${red.invariant}, not by ${bug.by}`);
+    });
+  }
+});

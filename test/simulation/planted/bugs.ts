@@ -1,0 +1,114 @@
+/**
+ * One-line bugs, most of them seen in well-known queues, as edits of the compiled core and memory store. The simulation
+ * must turn red for each within so many seeds; the numbers are those of the project's list of planted bugs.
+ */
+
+export interface PlantedBug {
+  readonly what: string;
+  /** Each edit: a file below `src`, compiled, text that occurs there once, and what takes its place. */
+  readonly edits: readonly (readonly [file: string, from: string, to: string])[];
+  /** The invariants that may notice; empty: nothing may, the copy is as good as the original. */
+  readonly by: readonly string[];
+}
+
+const ATTEMPT = "core/attempt.js";
+const CLAIMS = "core/claims.js";
+const LEASE = "core/lease.js";
+const REST = "core/rest.js";
+const SETTLE = "core/settle.js";
+const UPKEEP = "core/upkeep.js";
+const STORE = "backends/memory/index.js";
+
+const LAPSED = "{ by: this.#by, after: this.#after, limit: PAGE }";
+const OWN_CLOCK =
+  '{ by: "creation", after: this.#after, limit: PAGE, states: ["running"] }).then((rows) => rows.filter((row) => row.leaseUntil < this.#parts.runtime.clock.wall())';
+
+export const plantedBugs: readonly PlantedBug[] = [
+  { what: "nothing: the copy itself is green", edits: [], by: [] },
+  {
+    what: "M1 a finish without the claim's token",
+    edits: [[ATTEMPT, "isOwned(current, this.claim) ? ", "true ? "]],
+    by: ["I5", "I4", "I8"],
+  },
+  {
+    what: "M2 a finish guarded by the state only",
+    edits: [[ATTEMPT, "isOwned(current, this.claim) ? ", 'current.state === "running" ? ']],
+    by: ["I5", "I4", "I8"],
+  },
+  {
+    what: "M2 a store that guards a write by the state only",
+    edits: [
+      [STORE, "current.version !== from.version || current.claim !== from.claim", "current.state !== from.state"],
+    ],
+    by: ["I5", "I12", "I4"],
+  },
+  {
+    what: "M3 recovery reads, then writes: the lease is not in the guard",
+    edits: [[UPKEEP, "{ lapsed: true }", "{}"]],
+    by: ["I8"],
+  },
+  {
+    what: "M6 a renewal that is not fenced",
+    edits: [[STORE, "record.claim !== claim || ", ""]],
+    by: ["I4"],
+  },
+  {
+    what: "M7 the age of a lease by the worker's own clock",
+    edits: [
+      [UPKEEP, LAPSED, OWN_CLOCK],
+      [UPKEEP, "{ lapsed: true }", "{}"],
+    ],
+    by: ["I8", "liveness"],
+  },
+  {
+    what: "M8 the local window counted from the answer to a claim",
+    edits: [
+      [
+        CLAIMS,
+        "return { records, sent, granted: records",
+        "return { records, sent: runtime.clock.mono(), granted: records",
+      ],
+    ],
+    by: ["lease", "watchdog"],
+  },
+  {
+    what: "M8 the local window counted from the answer to a renewal",
+    edits: [[LEASE, "entry.until = sent + ", "entry.until = this.#runtime.clock.mono() + "]],
+    by: ["lease", "watchdog"],
+  },
+  {
+    what: "M9 hints only, no polling",
+    edits: [[REST, "return Math.max(this.#interval, this.#current * spread);", "return spread + 1e12;"]],
+    by: ["liveness", "I17"],
+  },
+  {
+    what: "M18 rows that cannot be dealt with hide the others",
+    edits: [
+      [UPKEEP, "const PAGE = 100;", "const PAGE = 1;"],
+      [UPKEEP, "const PASS = 1_000;", "const PASS = 1;"],
+      [UPKEEP, "this.#after = page.length < PAGE ? null : (page.at(-1)?.id ?? null);", "this.#after = null;"],
+    ],
+    by: ["liveness", "I8"],
+  },
+  {
+    what: "M19 a new token after a claim without an answer",
+    edits: [[CLAIMS, "this.#token ??= ids.token();", "this.#token = ids.token();"]],
+    by: ["I7"],
+  },
+  {
+    what: "a settled write is taken for another's that looks like it",
+    edits: [
+      [
+        SETTLE,
+        "return Object.entries(ours).every(",
+        "return stored.version === ours.version && stored.state === ours.state || Object.entries(ours).every(",
+      ],
+    ],
+    by: ["cancel", "I1", "S", "I14", "I5"],
+  },
+  {
+    what: "an older attempt finds the new lease under its id",
+    edits: [[ATTEMPT, '!this.#concluded && this.#aborted?.code !== "LEASE_LOST" && ', ""]],
+    by: ["lease"],
+  },
+];

@@ -1,0 +1,51 @@
+/** Makes a copy of the compiled core and simulation with a bug in it, and runs seeds there until one turns red. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { PlantedBug } from "./bugs.ts";
+
+const build = fileURLToPath(new URL("../../../", import.meta.url));
+const PARTS = ["src/model", "src/host", "src/contracts", "src/core", "src/backends/memory", "src/testing"];
+const FILES = ["src/index.js", "src/sidereal.js", "test/simulation"];
+
+export interface Red {
+  readonly seed: number;
+  readonly invariant: string;
+}
+
+/** The first seed that turns red in a copy with the bug below the folder; null when none of them does. */
+export async function firstRed(folder: string, { edits }: PlantedBug, seeds: number): Promise<Red | null> {
+  await mkdir(folder, { recursive: true });
+  for (const part of [...PARTS, ...FILES]) await cp(join(build, part), join(folder, part), { recursive: true });
+  for (const [file, from, to] of edits) {
+    const path = join(folder, "src", file);
+    const text = await readFile(path, "utf8");
+    assert.equal(text.split(from).length - 1, 1, `${JSON.stringify(from)} occurs in ${file} once`);
+    await writeFile(
+      path,
+      text.replace(from, () => to),
+    );
+  }
+  const { code, output } = await run(join(folder, "test/simulation/main.js"), seeds);
+  if (code === 0) return null;
+  const found = /^seed (\d+)\n {2}([\w-]+): /mu.exec(output);
+  assert.ok(found, `the simulation ended with ${code} and said:\n${output.slice(-2_000)}`);
+  return { seed: Number(found[1]), invariant: found[2] as string };
+}
+
+function run(main: string, seeds: number): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [main, "--until-red", "--seeds", String(seeds)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
