@@ -72,6 +72,20 @@ describe("a stop", () => {
     assert.equal((await stage.record(first.id)).state, "completed");
   });
 
+  it("gives back what a claim brings that was under way", async (t) => {
+    const stage = new Stage(t);
+    const service = await stage.service();
+    const { id } = await service.enqueue(stage.task(() => assert.fail("it must not run")));
+    const worker = await stage.worker(MUST_STOP, {
+      onCall: ({ method }) => (method === "claim" ? { delayReply: 3_000 } : null),
+    });
+    await stage.clock.advance("1s");
+    assert.equal((await stage.record(id)).state, "running");
+    assert.equal(await stage.clock.runUntil(worker.stop()), "clean");
+    const { state, attempt, version } = await stage.record(id);
+    assert.deepEqual([state, attempt, version], ["pending", 0, 3]);
+  });
+
   it("aborts after the grace; what stops then is handed back without spending a retry", async (t) => {
     const stage = new Stage(t);
     const reasons: string[] = [];

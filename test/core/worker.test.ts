@@ -363,23 +363,45 @@ describe("a claim whose answer was lost", () => {
     assert.deepEqual(aborted, []);
   });
 
-  it("is recovered by a stop, which claims nothing new", async (t) => {
+  it("gives whole leases all the same, wherever the first answer was lost", async (t) => {
     const stage = new Stage(t);
-    const echo = stage.task((input: number) => input);
+    const held = gate();
+    const slow = stage.task(() => held.promise);
     const service = await stage.service();
-    const first = await service.enqueue(echo, 1);
+    const { id } = await service.enqueue(slow);
     const worker = await stage.worker(
-      { pollInterval: "1h" },
-      { onCall: ({ method, nth }) => (method === "claim" && nth === 1 ? { lose: "reply" } : null) },
+      { leaseDuration: "30s" },
+      { onCall: ({ method, nth }) => (method === "claim" && nth === 1 ? { delayReply: 9_000, lose: "reply" } : null) },
     );
-    await stage.clock.settle();
-    assert.equal((await stage.record(first.id)).state, "running");
-    const second = await service.enqueue(echo, 2, { delay: 1 });
-    await stage.clock.runUntil(worker.stop());
-    for (const { id } of [first, second]) {
-      const record = await stage.record(id);
-      assert.deepEqual([record.state, record.attempt, record.interruptions], ["pending", 0, 0]);
-    }
-    assert.equal((await stage.record(second.id)).version, 1, "it was not even touched");
+    await stage.until("it runs", () => worker.status().running === 1);
+    const { leaseUntil, attempt } = await stage.record(id);
+    assert.ok((leaseUntil ?? 0) - stage.clock.wall() >= 29_900, "its lease began anew");
+    assert.equal(attempt, 1);
+    held.open();
+    await stage.ended(id);
   });
+
+  for (const lose of ["reply", "request"] as const) {
+    it(`is recovered by a stop, which claims nothing new (${lose} lost)`, async (t) => {
+      const stage = new Stage(t);
+      const echo = stage.task((input: number) => input);
+      const service = await stage.service();
+      const first = await service.enqueue(echo, 1);
+      const worker = await stage.worker(
+        { pollInterval: "1h" },
+        { onCall: ({ method, nth }) => (method === "claim" && nth === 1 ? { lose } : null) },
+      );
+      await stage.clock.settle();
+      assert.equal((await stage.record(first.id)).state, lose === "reply" ? "running" : "pending");
+      const second = await service.enqueue(echo, 2, { delay: 1 });
+      await stage.clock.advance(10);
+      await stage.clock.runUntil(worker.stop());
+      for (const { id } of [first, second]) {
+        const record = await stage.record(id);
+        assert.deepEqual([record.state, record.attempt, record.interruptions], ["pending", 0, 0]);
+      }
+      assert.equal((await stage.record(second.id)).version, 1, "it was not even touched");
+      if (lose === "request") assert.equal((await stage.record(first.id)).version, 1);
+    });
+  }
 });
