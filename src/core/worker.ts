@@ -170,7 +170,7 @@ export class CoreWorker {
       records.forEach((record, at) => {
         this.#take(record, sent, granted[at] ?? 0);
       });
-      this.#fill();
+      this.#fill(this.#parts.runtime.clock.mono());
       return records.length;
     } catch (error) {
       if (!this.#failing)
@@ -216,23 +216,24 @@ export class CoreWorker {
     this.#leases.add(attempt, sent, granted);
   }
 
-  /** Begins what has a slot. */
-  #fill(): void {
+  /** Begins what has a slot, at this monotonic time. */
+  #fill(now: Millis): void {
     if (this.#state !== "running") return;
-    for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin()) this.#run(attempt);
+    for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin())
+      this.#run(attempt, now);
   }
 
-  #run(attempt: Attempt): void {
-    const begun = this.#parts.runtime.clock.mono();
-    this.#begunAt = begun;
-    void attempt.run().then(() => this.#ended(attempt, begun));
+  #run(attempt: Attempt, now: Millis): void {
+    this.#begunAt = now;
+    void attempt.run().then(() => this.#ended(attempt, now));
   }
 
   #ended(attempt: Attempt, begun: Millis): void {
-    this.#pace.took(this.#parts.runtime.clock.mono() - begun);
+    const now = this.#parts.runtime.clock.mono();
+    this.#pace.took(now - begun);
     const unblocks = this.#slots.isFull(attempt.queue);
     this.#slots.end(attempt);
-    this.#fill();
+    this.#fill(now);
     if (unblocks) this.#rest.wake();
     this.#wakeForRoom();
     this.#awaitReport(attempt);
