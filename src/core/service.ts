@@ -214,7 +214,8 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     if (why !== undefined && typeof why !== "string") {
       throw new SiderealError("OPTION_INVALID", `cancel: reason is ${quoted(why)}, not a text`);
     }
-    const record = await this.get(id);
+    // A process that only enqueues has not asked for the store's clock since it opened the store.
+    const [record] = await Promise.all([this.get(id), this.parts.storeTime.sync()]);
     if (record === null) return "gone";
     const reason = why === undefined ? null : clean(why, 1_000);
     const settled = await this.parts.settler.settle(record, (current) =>
@@ -256,14 +257,13 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
       const [insertion] = await this.#tx(tx).insert([draft]);
       return this.#handle(draft, insertion as Insertion);
     }
-    if (forever) return this.#storeForever(draft);
-    const insertion = await this.#inserts.add(draft);
-    const handle = this.#handle(draft, insertion);
-    if (insertion.created && draft.record.execution === "immediate") {
-      await runInline(this.parts, insertion.record);
-      return new TaskHandle(this.#source, handle.id, handle.taskName, handle.outcome, await this.#read(handle.id));
-    }
-    return handle;
+    const handle = forever ? await this.#storeForever(draft) : this.#handle(draft, await this.#inserts.add(draft));
+    const { record, id, taskName, outcome } = handle;
+    // Of a key for ever it does not matter who made the record: only one call can take it.
+    const fresh = outcome === "created" || (forever && record?.version === 1);
+    if (record === null || !fresh || record.execution !== "immediate") return handle;
+    await runInline(this.parts, record);
+    return new TaskHandle(this.#source, id, taskName, outcome, await this.#read(id));
   }
 
   /**
@@ -305,6 +305,7 @@ export class CoreService<Tx = never> implements QueueService<Tx> {
     for (let tries = 1; ; tries += 1) {
       try {
         const insertions = await this.parts.calls.insert(drafts);
+        this.parts.storeTime.atLeast(insertions[0]?.record.createdAt ?? 0);
         // Not only our own tries: a driver, too, may have sent the call twice.
         return insertions.map((insertion, at) => ours(insertion, drafts[at] as Draft));
       } catch (error) {

@@ -22,6 +22,11 @@ export class StoreTime {
     return now;
   }
 
+  /** The store's clock was seen to have come this far: it never runs backwards. */
+  atLeast(seen: Millis): void {
+    if (this.#offset !== null && seen > this.now()) this.#offset = seen - this.#clock.mono();
+  }
+
   /** The store's time, estimated. Before the first reading: this process' wall clock. */
   now(): Millis {
     if (this.#offset === null) return this.#clock.wall();

@@ -127,6 +127,26 @@ describe("an immediate task", () => {
     assert.equal(handle.status, "completed");
   });
 
+  it("runs once for a key that is held for ever, whichever of racing calls", async (t) => {
+    const stage = new Stage(t);
+    let runs = 0;
+    const once = stage.task(
+      () => {
+        runs += 1;
+      },
+      { key: "k", uniqueUntil: "forever" },
+    );
+    const services = await Promise.all(
+      Array.from({ length: 3 }, () =>
+        stage.service({ executionBackend: "immediate" }, { rates: { hold: { delay: 1 } } }),
+      ),
+    );
+    const handles = await stage.clock.runUntil(Promise.all(services.map((service) => service.enqueue(once))));
+    assert.equal(runs, 1);
+    assert.equal((await stage.record(handles[0]?.id as string)).state, "completed");
+    assert.equal(handles.filter(({ outcome }) => outcome === "created").length, 1);
+  });
+
   it("cannot wait for a time", async (t) => {
     const stage = new Stage(t);
     const service = await stage.service({ executionBackend: "immediate" });

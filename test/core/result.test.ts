@@ -1,7 +1,9 @@
 /** `handle.result()` neither hangs nor misses the end; cancels from anywhere, in every state. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Clock } from "../../src/contracts/clock.ts";
 import { hasCode, TaskCancelledError, TaskFailedError } from "../../src/model/errors.ts";
+import { QueueService } from "../../src/sidereal.ts";
 import type { FaultPlan } from "../../src/testing/faulty.ts";
 import { gate, Stage } from "./support/stage.ts";
 
@@ -153,11 +155,12 @@ describe("result", () => {
     const stage = new Stage(t);
     const service = await stage.service();
     const handle = await service.enqueue(stage.task(() => 1));
-    const waiting = end(stage, handle.result({ timeout: "10m" }));
+    const waiting = handle.result({ timeout: "10m" });
+    waiting.catch(() => {});
     await stage.clock.settle();
     await handle.refresh();
     await stage.store.apply([{ from: await stage.record(handle.id), to: null }]);
-    assert.ok(hasCode(await waiting, "RECORD_GONE"));
+    assert.ok(hasCode(await end(stage, waiting), "RECORD_GONE"));
     assert.ok(hasCode(await end(stage, handle.result()), "RECORD_GONE"));
     assert.deepEqual([(await handle.refresh()).record, handle.status], [null, null]);
   });
@@ -334,6 +337,30 @@ describe("handle", () => {
       ),
     );
     assert.equal(later.status, "scheduled");
+  });
+
+  it("of a process that only enqueues follows the store's clock, though its own stood still", async (t) => {
+    const stage = new Stage(t);
+    const echo = stage.task((input: number) => input);
+    const own = stage.clock;
+    let asleep = 0;
+    const clock: Clock = {
+      wall: () => own.wall(),
+      mono: () => own.mono() - asleep,
+      after: (delay, callback) => own.after(delay, callback),
+      soon: (callback) => own.soon(callback),
+    };
+    const service = await new QueueService({ queueBackend: stage.store }, { clock }).open();
+    const scheduled = await service.enqueue(echo, 1, { delay: "1h" });
+    asleep = 7_200_000;
+    await own.advance("2h");
+    assert.equal(scheduled.status, "scheduled", "it cannot know");
+    const fresh = await service.enqueue(echo, 2);
+    assert.deepEqual([scheduled.status, fresh.status], ["pending", "pending"]);
+    asleep += 3_600_000;
+    await own.advance("1h");
+    await fresh.cancel();
+    assert.ok(Math.abs((fresh.record?.finishedAt ?? 0) - own.wall()) < 10);
   });
 
   it("is found again by id, and follows the record", async (t) => {
