@@ -96,6 +96,8 @@ function crashes(story: Story): Check {
 function isExplained({ ending, cause, termedAt, forcedAt, events }: Life): boolean {
   if (ending === "SIGKILL") return cause !== null && cause !== "pill";
   if (ending === "SIGABRT") return events.some(({ event, extra }) => event === "start" && extra[0] === "pill");
+  // Before it listens, SIGTERM ends a process like any other.
+  if (ending === "SIGTERM") return termedAt !== null && !events.some(({ event }) => event === "ready");
   return termedAt !== null && (ending === "0" || (ending === "2" && forcedAt !== null));
 }
 

@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Ledger } from "./ledger.ts";
-import { type Failpoint, type Orders, type Report, toEnvironment } from "./orders.ts";
+import { type Failpoint, type Fate, type Orders, type Report, toEnvironment } from "./orders.ts";
 
 export type Role = "worker" | "producer";
 
@@ -21,11 +21,13 @@ export interface Member {
 }
 
 export interface CrewOptions {
-  readonly orders: Omit<Orders, "who">;
+  readonly orders: Omit<Orders, "who" | "fate">;
   /** Working directory and the processes' own output. */
   readonly folder: string;
   readonly ledger: Ledger;
   readonly workers: number;
+  /** How the first lives of the producer end, one after the other. */
+  readonly fates: readonly Fate[];
 }
 
 const ENTRY: Readonly<Record<Role, string>> = {
@@ -40,6 +42,7 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #members = new Set<Member>();
   readonly #born = new Map<string, number>();
+  readonly #fates: Fate[];
   #dismissed = false;
   #changed: (() => void)[] = [];
   /** Whether some life of the producer has seen everything acknowledged. */
@@ -47,6 +50,12 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
+    this.#fates = [...options.fates];
+  }
+
+  /** How many of the producer's fates it has not met. */
+  get unmet(): number {
+    return this.#fates.length;
   }
 
   start(): void {
@@ -136,11 +145,12 @@ export class Crew {
     const born = (this.#born.get(place) ?? 0) + 1;
     this.#born.set(place, born);
     const who = `${place}.${born}`;
+    const fate = role === "producer" ? (this.#fates.shift() ?? null) : null;
     const output = openSync(join(folder, "output.log"), "a");
     ledger.about(who, "spawned", { extra: [role] });
     const child = spawn(process.execPath, ["--enable-source-maps", ENTRY[role]], {
       cwd: folder,
-      env: { ...process.env, NODE_OPTIONS: "", ...toEnvironment({ ...orders, who }) },
+      env: { ...process.env, NODE_OPTIONS: "", ...toEnvironment({ ...orders, who, fate }) },
       stdio: ["ignore", output, output, "ipc"],
     });
     closeSync(output);
@@ -153,9 +163,11 @@ export class Crew {
     // A message to a process that has just died.
     child.on("error", () => {});
     child.on("exit", (code, signal) => {
-      member.state = "dead";
       this.#members.delete(member);
       ledger.about(who, "exited", { extra: [signal ?? code ?? "nothing"] });
+      // Something else was faster.
+      if (fate !== null && (signal !== "SIGKILL" || member.state === "hit")) this.#fates.push(fate);
+      member.state = "dead";
       this.#tell();
       if (!this.#dismissed) this.#spawn(role, place);
     });

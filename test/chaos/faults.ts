@@ -1,7 +1,7 @@
 /** The faults, and how each is done to a crew. */
 import type { Chance } from "./chance.ts";
 import type { Crew, Role } from "./crew.ts";
-import type { Failpoint } from "./orders.ts";
+import type { Failpoint, Fate } from "./orders.ts";
 
 /** Faults that happen at a moment; `pill` and `block` are part of the workload instead. */
 export type Fault = "kill" | "stop" | "term" | "force" | "producer" | Failpoint;
@@ -12,7 +12,7 @@ export const FAULT_KINDS: Readonly<Record<string, readonly Fault[]>> = {
   windows: ["claim:after", "finish:before", "finish:after", "lapse:before", "lapse:after"],
   stop: ["stop"],
   term: ["term", "force"],
-  producer: ["producer", "insert:before", "insert:after", "hold:after"],
+  producer: ["producer", "insert:before", "insert:after", "hold:after", "ack:after"],
   pill: [],
   block: [],
 };
@@ -24,13 +24,20 @@ export type Plan = Readonly<Partial<Record<Fault, number>>>;
 export function sequence(plan: Plan, random: Chance): Fault[] {
   const all = Object.entries(plan).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as Fault));
   return all
-    .map((fault) => ({ fault, place: random.next() * (victimOf(fault) === "producer" ? 0.5 : 1) }))
+    .filter((fault) => !isFate(fault))
+    .map((fault) => ({ fault, place: random.next() * (fault === "producer" ? 0.5 : 1) }))
     .sort((a, b) => a.place - b.place)
     .map(({ fault }) => fault);
 }
 
-function victimOf(fault: Fault): Role {
-  return fault === "producer" || /^insert|^hold/.test(fault) ? "producer" : "worker";
+/** How the producer's lives end, by the same plan: each at one of its first writes. */
+export function fates(plan: Plan, random: Chance): Fate[] {
+  const all = Object.entries(plan).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as Fault));
+  return random.shuffled(all.filter(isFate)).map((point) => ({ point, time: random.between(1, 3) }));
+}
+
+function isFate(fault: Fault): fault is Failpoint {
+  return /^insert|^hold|^ack/.test(fault);
 }
 
 /** Most workers stopped at once: the others must be able to take over. */
@@ -53,7 +60,7 @@ export class Faults {
 
   /** Does it to somebody. @returns false when there is nobody to do it to now */
   do(fault: Fault): boolean {
-    const role = victimOf(fault);
+    const role: Role = fault === "producer" ? "producer" : "worker";
     const ready = this.#crew.ready(role);
     const victim = this.#random.pick(fault.includes(":") ? ready.filter(({ armed }) => armed === null) : ready);
     // A producer that is done can be hurt no more, and of the workers one must be left to go on.

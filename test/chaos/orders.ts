@@ -16,11 +16,20 @@ export interface Orders {
   readonly backlog: number;
   readonly load: LoadOptions;
   readonly planted: PlantedBug | null;
+  /** A place where this process kills itself, the how manieth time it gets there; null: nowhere. */
+  readonly fate: Fate | null;
+}
+
+export interface Fate {
+  readonly point: Failpoint;
+  /** 1: the first time. */
+  readonly time: number;
 }
 
 /**
  * A place where a process kills itself when it gets there next, after it was armed: `before` the call is handed to the
- * store, `after` the store has committed and before anybody read the answer.
+ * store, `after` the store has committed and before anybody read the answer, `ack:after` once `enqueue` has
+ * answered.
  */
 export type Failpoint =
   | "claim:after"
@@ -30,7 +39,8 @@ export type Failpoint =
   | "lapse:after"
   | "insert:before"
   | "insert:after"
-  | "hold:after";
+  | "hold:after"
+  | "ack:after";
 
 /** To the process. */
 export interface Arm {

@@ -12,7 +12,7 @@ export type PlantedBug = "finish-unguarded" | "reap-unguarded" | "ack-before-com
 export const PLANTED_BUGS: readonly PlantedBug[] = ["finish-unguarded", "reap-unguarded", "ack-before-commit"];
 
 /** How long the third bug answers too early, ms. */
-const LATE = 200;
+const LATE = 500;
 
 export function planted(store: Store, bug: PlantedBug | null): Store {
   const own: Partial<Store> = bug === null ? {} : faulty(store, bug);

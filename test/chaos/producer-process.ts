@@ -7,7 +7,7 @@ import { task } from "../../src/core/task.ts";
 import { QueueService, type Task } from "../../src/index.ts";
 import { Ledger, readLedgers } from "./ledger.ts";
 import { isForever, keyOf, type Work, workload } from "./load.ts";
-import { type Arm, fromEnvironment } from "./orders.ts";
+import { fromEnvironment } from "./orders.ts";
 import { planted } from "./planted.ts";
 import { storeNamed } from "./stores.ts";
 import { Failpoints, witnessed } from "./witness.ts";
@@ -23,7 +23,8 @@ const service = new QueueService<unknown>({ queueBackend: store });
 // Known by name and defaults only: the producer runs nothing.
 const work = task("chaos.work", { retries: 3, backoff: 50 }, (_: Work): null => null) as Task<Work, null>;
 
-process.on("message", ({ arm }: Arm) => failpoints.arm(arm));
+// Its writes are over too soon to be told meanwhile.
+if (orders.fate !== null) failpoints.arm(orders.fate.point, orders.fate.time);
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 process.on("SIGTERM", () => process.exit(0));
 
@@ -35,6 +36,7 @@ async function send(item: Work): Promise<void> {
     const until = isForever(item.n) ? { uniqueUntil: "forever" as const } : {};
     const handle = await service.enqueue(work, item, { key: keyOf(item.n), ...retries, ...until });
     ledger.write("enq_ack", { ...facts, extra: [handle.id, handle.outcome] });
+    failpoints.reached("ack:after");
   } catch (error) {
     ledger.write("enq_err", { ...facts, extra: [(error as { code?: string }).code ?? "unknown"] });
     throw error;

@@ -8,7 +8,7 @@ import { chance } from "./chance.ts";
 import { type Check, type Evidence, judge } from "./check.ts";
 import { Crew } from "./crew.ts";
 import { type Exposure, exposureOf } from "./exposure.ts";
-import { Faults, type Plan, sequence } from "./faults.ts";
+import { Faults, fates, type Plan, sequence } from "./faults.ts";
 import { Ledger, readLedgers } from "./ledger.ts";
 import { type LoadOptions, workload } from "./load.ts";
 import type { PlantedBug } from "./planted.ts";
@@ -53,10 +53,8 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
   const orders = { store: options.store, place, ledgers, lease, concurrency, load, planted };
   const ledger = new Ledger(ledgers, "supervisor");
   const crew = new Crew({
-    orders: { ...orders, backlog: 4 * workers * concurrency + 32 },
-    folder,
-    ledger,
-    workers,
+    orders: { ...orders, backlog: 2 * workers * concurrency + 16 },
+    ...{ folder, ledger, workers, fates: fates(options.plan, chance(load.seed + 2)) },
   });
   const watch = new Watch(store, place, options, crew);
   await watch.open();
@@ -105,7 +103,7 @@ async function faultsOf(options: RoundOptions, crew: Crew, watch: Watch): Promis
     await crew.change(due ? random.between(5, 60) : 20);
   }
   await faults.over();
-  return plan.length + faults.missed.length;
+  return plan.length + faults.missed.length + crew.unmet;
 }
 
 /** The supervisor's own look at the store. */

@@ -62,6 +62,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     "insert:before": some(12),
     "insert:after": some(12),
     "hold:after": some(12),
+    "ack:after": some(12),
   };
   const wanted = new Set(
     Object.keys(FAULT_KINDS)

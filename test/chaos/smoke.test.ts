@@ -65,6 +65,6 @@ describe("chaos with a planted bug", () => {
   });
 
   it("turns red for an enqueue acknowledged before it is stored", async () => {
-    sees(await run({ planted: "ack-before-commit", faults: ["producer"], tasks: 100 }), "L");
+    sees(await run({ planted: "ack-before-commit", faults: ["producer"], tasks: 60 }), "L");
   });
 });

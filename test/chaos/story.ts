@@ -227,7 +227,7 @@ export function diedIn(attempt: Attempt): boolean {
 
 /** An end that the process had no part in, or that a handler of ours brought upon it. */
 export function isSudden(life: Life): boolean {
-  return life.ending.startsWith("SIG");
+  return life.ending.startsWith("SIG") && life.ending !== "SIGTERM";
 }
 
 /** Whether a fault that may repeat an effect met the attempt: sudden death, a stop, a held-up event loop, an impatient SIGTERM. */

@@ -9,19 +9,23 @@ export type Store = QueueBackend<unknown>;
 /** Where this process dies next. */
 export class Failpoints {
   readonly #ledger: Ledger;
-  readonly #armed = new Set<Failpoint>();
+  readonly #armed = new Map<Failpoint, number>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
   }
 
-  arm(point: Failpoint): void {
-    this.#armed.add(point);
+  /** @param time - 1: the next time. */
+  arm(point: Failpoint, time = 1): void {
+    this.#armed.set(point, time);
   }
 
   /** Kills this process if the place is armed and the call is of the kind that it is armed for. */
   reached(point: Failpoint, counts = true): void {
-    if (!counts || !this.#armed.has(point)) return;
+    const time = this.#armed.get(point);
+    if (!counts || time === undefined) return;
+    this.#armed.set(point, time - 1);
+    if (time > 1) return;
     this.#ledger.write("failpoint", { extra: [point] });
     process.kill(process.pid, "SIGKILL");
   }
