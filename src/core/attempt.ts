@@ -82,7 +82,8 @@ export class Attempt implements Owned {
     const task = this.#parts.registry.get(this.taskName);
     // After a loss it matters who was really running when the worker died.
     if (this.record.losses > 0 && this.#aborted === null) await this.note({ begun: true });
-    if (task === undefined || this.#aborted !== null) return this.giveBack();
+    // A claim whose answer came late may be over before it could begin.
+    if (task === undefined || this.#aborted !== null || !this.isSure()) return this.giveBack();
     const context = this.#begin();
     let ending: Ending;
     try {

@@ -141,6 +141,7 @@ export class SimProcess {
     }
     this.#checkSlots(queue);
     journal.note(this.name, `begins attempt ${ctx.attempt} fence ${fence}`, [id]);
+    void this.#watchLease(ctx, () => this.#running.has(own));
     return {
       take: (ms, deaf) => this.#take(ctx, ms, deaf),
       effect: () => {
@@ -160,6 +161,22 @@ export class SimProcess {
     const cap = queueConcurrency[queue] ?? maxConcurrency;
     journal.check("I9", all.length <= maxConcurrency, () => `${this.name} runs ${all.length} of ${maxConcurrency}`);
     journal.check("I9", here <= cap, () => `${this.name} runs ${here} of ${cap} in ${queue}`);
+  }
+
+  /** Looks at the very moment at which a running handler's lease ends in the store. */
+  async #watchLease(ctx: TaskContext, runs: () => boolean): Promise<void> {
+    const { witness, store } = this.#options.network;
+    const { truth } = this.clock;
+    while (runs() && !this.clock.dead) {
+      const { leaseUntil, startedAt } = witness.lives.get(ctx.id)?.record ?? { leaseUntil: null, startedAt: null };
+      if (leaseUntil === null || startedAt !== ctx.fence) return;
+      const left = leaseUntil - (await store.now());
+      if (left < 0) {
+        if (!this.clock.paused) await this.#checkLease(ctx);
+        return;
+      }
+      await new Promise<void>((resolve) => truth.after(left + 1, resolve));
+    }
   }
 
   /** Time passes in a handler; at each step it looks whether its lease is what it is told. */
