@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completed } from "../../src/model/lifecycle.ts";
+import type { TaskRecord } from "../../src/model/record.ts";
 import { draft, drafts, raw, request, store } from "./bench.ts";
+
+const ids = (records: readonly TaskRecord[]): string[] => records.map(({ id }) => id);
 
 const DAMAGES: Readonly<Record<string, string>> = {
   "policy is not JSON": "policy = '{broken'",
@@ -30,10 +33,7 @@ for (const [name, change] of Object.entries(DAMAGES)) {
     await backend.insert(drafts(3, 1));
     raw(path, (db) => db.exec(`update sidereal_tasks set ${change} where id = 'task-000002'`));
     const claimed = await backend.claim(request(10));
-    assert.deepEqual(
-      claimed.map(({ id }) => id),
-      ["task-000001", "task-000003"],
-    );
+    assert.deepEqual(ids(claimed), ["task-000001", "task-000003"]);
     const [record] = await backend.find({ by: "id", ids: ["task-000002"] });
     assert.equal(record?.state, "failed");
     assert.equal(record?.reason, "corrupt");
@@ -51,10 +51,7 @@ for (const state of ["9", "-1", "'pending'", "x'00'", "1.5"]) {
     const { backend, path, rows } = await store(t);
     await backend.insert(drafts(2, 1));
     raw(path, (db) => db.exec(`update sidereal_tasks set state = ${state} where id = 'task-000001'`));
-    assert.deepEqual(
-      (await backend.claim(request(10))).map(({ id }) => id),
-      ["task-000002"],
-    );
+    assert.deepEqual(ids(await backend.claim(request(10))), ["task-000002"]);
     const page = await backend.find({ by: "creation", after: null, limit: 10 });
     assert.deepEqual(
       page.map(({ state }) => state),
@@ -64,16 +61,39 @@ for (const state of ["9", "-1", "'pending'", "x'00'", "1.5"]) {
   });
 }
 
+for (const change of [
+  "queue = x'01'",
+  "task_name = x'01'",
+  "execution = x'02'",
+  "priority = 9007199254740993",
+  "priority = 'high'",
+  "ready_at = 9007199254740993",
+  "ready_at = 'soon'",
+  "ready_at = x'ffffffffffffffffffffffffffffffff'",
+  "ready_at = -9007199254740993",
+]) {
+  test(`${change}: what decides on the order is damaged, the others are claimed, and whoever reads it sets it aside`, async (t) => {
+    const { backend, path } = await store(t);
+    await backend.insert(drafts(3, 1));
+    raw(path, (db) => db.exec(`update sidereal_tasks set ${change} where id = 'task-000002'`));
+    assert.deepEqual(ids(await backend.claim(request(10))), ["task-000001", "task-000003"]);
+    await backend.tally();
+    await backend.find({ by: "next", queues: null });
+    const [, damaged] = await backend.find({ by: "creation", after: null, limit: 10 });
+    assert.equal(damaged?.state, "failed");
+    assert.equal(damaged?.reason, "corrupt");
+    assert.deepEqual(ids(await backend.claim(request(10))), []);
+    assert.equal(await backend.prune((await backend.now()) + 1, 10), 1);
+  });
+}
+
 test("a running record that is damaged is set aside when a reaper sees it, and its owner's finish is refused", async (t) => {
   const { backend, path } = await store(t);
   await backend.insert([draft(1), draft(2)]);
   const taken = await backend.claim(request(2, { lease: -1 }));
   raw(path, (db) => db.exec("update sidereal_tasks set logs = 'gone' where id = 'task-000001'"));
   const lapsed = await backend.find({ by: "lapsed", after: null, limit: 10 });
-  assert.deepEqual(
-    lapsed.map(({ id }) => id),
-    ["task-000002"],
-  );
+  assert.deepEqual(ids(lapsed), ["task-000002"]);
   const now = await backend.now();
   const applied = await backend.apply(taken.map((from) => ({ from, to: completed(from, { now, result: null }) })));
   assert.deepEqual(applied, [false, true]);
@@ -97,8 +117,5 @@ test("many damaged rows in front do not hide the sound one behind them", async (
   await backend.insert(drafts(1_500));
   raw(path, (db) => db.exec("update sidereal_tasks set policy = '?' where id < 'task-001499'"));
   const claimed = [...(await backend.claim(request(1))), ...(await backend.claim(request(1)))];
-  assert.deepEqual(
-    claimed.map(({ id }) => id),
-    ["task-001499"],
-  );
+  assert.deepEqual(ids(claimed), ["task-001499"]);
 });

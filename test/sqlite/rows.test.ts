@@ -131,3 +131,31 @@ test("a batch of any make-up is answered, stored and claimed as by the memory st
     { numRuns: 60 },
   );
 });
+
+test("in a batch that is written together, an id refused for its key is free for a later draft", async (t) => {
+  const clock = new ManualClock();
+  const model = memory({ clock });
+  await model.open();
+  const { backend } = await store(t, { clock });
+  const facts = { taskName: "mail.send", queue: "default", execution: "local", priority: 0, input: null };
+  const make = (id: string, key: string | null = null): Draft =>
+    enqueued({ ...facts, id, key, policy: shared[0] as TaskPolicy });
+  const batch = [
+    make("first", "k"),
+    make("a", "k"),
+    make("a"),
+    make("a", "l"),
+    make("b", "l"),
+    make("first"),
+    make("c", "l"),
+  ];
+  const rest = ["d", "e", "f", "g", "h", "i", "j", "k", "l"].map((id) => make(id));
+  for (const drafts of [
+    [...batch, ...rest],
+    [...rest, ...batch, ...rest],
+  ]) {
+    assert.deepEqual(await backend.insert(drafts), await model.insert(drafts));
+  }
+  const all = { by: "creation", after: null, limit: 1_000 } as const;
+  assert.deepEqual(await backend.find(all), await model.find(all));
+});

@@ -52,10 +52,10 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     this.#sql = statements(settings.namespace);
     this.#clock = new StoreClock(settings.clock);
     this.#turns = new Turns(settings.clock, settings.patience);
-    this.#log = new LogBound(settings.path);
+    this.#log = new LogBound(settings.file);
     this.signals = new FileSignals({
       clock: settings.clock,
-      file: `${settings.path}-wal`,
+      file: `${settings.file}-wal`,
       version: () => this.#peek("pragma data_version", ([version]) => Number(version)),
       counters: () => this.#peek(this.#sql.readStore, countersOf),
     });
@@ -81,7 +81,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async insert(drafts: readonly Draft[]): Promise<readonly contract.Insertion[]> {
-    return this.#write("enqueue", (tx) => insert(tx, drafts));
+    return this.#batch("enqueue", drafts, (tx) => insert(tx, drafts));
   }
 
   async claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
@@ -92,11 +92,11 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async apply(changes: readonly contract.Change[]): Promise<readonly boolean[]> {
-    return this.#write("write changes", (tx) => apply(tx, changes));
+    return this.#batch("write changes", changes, (tx) => apply(tx, changes));
   }
 
   async renew(claims: readonly contract.ClaimRef[], lease: Millis): Promise<readonly contract.Renewal[]> {
-    return this.#write("renew leases", (tx) => renew(tx, claims, lease));
+    return this.#batch("renew leases", claims, (tx) => renew(tx, claims, lease));
   }
 
   async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
@@ -131,7 +131,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   within(connection: SqliteTransaction): Pick<contract.QueueBackend, "insert" | "apply"> {
     const run = async <T>(doing: string, action: (tx: Transaction) => T): Promise<T> => {
       this.#ready();
-      return joined(connection, this.#settings.path, doing, (prepared) => {
+      return joined(connection, this.#settings, doing, (prepared) => {
         const tx = new Transaction(prepared, this.#sql, this.#clock);
         const result = action(tx);
         if (tx.wrote) tx.sign();
@@ -146,10 +146,10 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   async #open(): Promise<void> {
     if (this.#opened !== undefined) return;
-    const { path, synchronous, namespace } = this.#settings;
+    const { path, namespace } = this.#settings;
     const driver = await this.#settings.driver();
     const connection = await this.#turn("open the store", () => {
-      const connection = connect(driver, path, synchronous);
+      const connection = connect(driver, this.#settings);
       try {
         migrate(connection, namespace, path);
         proveWritable(connection, namespace);
@@ -179,8 +179,8 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async #plan(): Promise<contract.MigrationPlan> {
-    const { path, namespace } = this.#settings;
-    if (this.#opened === undefined && !existsSync(path)) return planFrom(0, namespace);
+    const { path, file, namespace } = this.#settings;
+    if (this.#opened === undefined && !existsSync(file)) return planFrom(0, namespace);
     return this.#aside("read the schema", (connection) => planned(connection, namespace, path));
   }
 
@@ -191,11 +191,10 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   /** On the open connection, or on one for this purpose alone. */
   async #aside<T>(doing: string, action: (connection: OwnConnection) => T): Promise<T> {
-    const { path } = this.#settings;
     const driver = await this.#settings.driver();
     return this.#turn(doing, () => {
       if (this.#opened !== undefined) return action(this.#opened.connection);
-      const connection = driver(path);
+      const connection = driver(this.#settings.file);
       try {
         return action(connection);
       } finally {
@@ -206,19 +205,25 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   async #read<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
     const { prepared } = this.#ready();
-    return this.#turn(doing, () => {
-      return within(prepared, "begin", (finish) => {
+    return this.#turn(doing, () =>
+      transacted(prepared, "begin", (finish) => {
         const result = action(new Transaction(prepared, this.#sql, this.#clock));
         finish("commit");
         return result;
-      });
-    });
+      }),
+    );
+  }
+
+  /** A write of a list; an empty one takes no lock. */
+  async #batch<T>(doing: string, list: readonly unknown[], action: (tx: Transaction) => T[]): Promise<T[]> {
+    this.#ready();
+    return list.length === 0 ? [] : this.#write(doing, action);
   }
 
   async #write<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
     const { prepared, connection } = this.#ready();
     return this.#turn(doing, () => {
-      const [tx, result] = within(prepared, "begin immediate", (finish) => {
+      const [tx, result] = transacted(prepared, "begin immediate", (finish) => {
         const tx = new Transaction(prepared, this.#sql, this.#clock);
         const result = action(tx);
         if (tx.wrote) tx.sign();
@@ -269,7 +274,7 @@ function countersOf([, work, ended, cancels]: readonly unknown[]): Counters {
 }
 
 /** Runs between `begin` and the end that the action names; anything thrown rolls back. */
-function within<T>(prepared: Prepared, begin: string, action: (finish: (end: string) => void) => T): T {
+function transacted<T>(prepared: Prepared, begin: string, action: (finish: (end: string) => void) => T): T {
   prepared.get(begin).run();
   try {
     return action((end) => {

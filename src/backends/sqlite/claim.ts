@@ -7,7 +7,7 @@ import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import { claimed } from "../../model/lifecycle.ts";
 import type { TaskRecord } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
-import { type Head, Lane } from "./lane.ts";
+import { type Head, Lane, lanesOf } from "./lane.ts";
 import { AT, decoded, decodedFresh, type LaneName, RowFault } from "./rows.ts";
 import { SALVAGE_LIMIT, setAside } from "./salvage.ts";
 import type { Transaction } from "./transaction.ts";
@@ -68,7 +68,7 @@ function read(tx: Transaction, seq: SqlValue, decode: () => TaskRecord): TaskRec
 /** The lanes of pending records that a request serves. */
 function served(tx: Transaction, request: ClaimRequest, left: ReadonlyMap<string, number>): LaneName[] {
   const { queues, tasks, executions } = request;
-  return (tx.statement(tx.sql.lanes).all() as unknown as LaneName[]).filter(
+  return lanesOf(tx).filter(
     ([queue, task, execution]) =>
       (queues === null || queues.includes(queue)) &&
       tasks.includes(task) &&

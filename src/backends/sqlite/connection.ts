@@ -11,9 +11,7 @@ import {
   type SqlValue,
   type Statement,
 } from "./driver.ts";
-
-/** What a store survives: `full` a power loss after every answered call, `normal` a crash of the process. */
-export type Synchronous = "full" | "normal";
+import type { Settings } from "./options.ts";
 
 /** How long SQLite itself may wait, blocking the event loop; longer waits are `Turns`. */
 export const BLOCKING_WAIT = 5;
@@ -23,9 +21,9 @@ const CHECKPOINT_PAGES = 1_000;
 const LOG_KEPT = 16 * 1024 * 1024;
 
 /** Opens the file, creating it if need be. Throws SQLite's errors. */
-export function connect(open: OpenFile, path: string, synchronous: Synchronous): OwnConnection {
-  if (isFolder(path)) throw new SiderealError("STORE_UNAVAILABLE", `${path} is a folder; name a file in it`);
-  const connection = open(path);
+export function connect(open: OpenFile, { path, file, synchronous }: Settings): OwnConnection {
+  if (isFolder(file)) throw new SiderealError("STORE_UNAVAILABLE", `${path} is a folder; name a file in it`);
+  const connection = open(file);
   try {
     connection.exec(`pragma busy_timeout = ${BLOCKING_WAIT}`);
     const mode = prepare(connection, "pragma journal_mode = wal").get()?.[0];
@@ -45,8 +43,8 @@ export function connect(open: OpenFile, path: string, synchronous: Synchronous):
   }
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** The statements of one connection, each prepared when it is first used. */

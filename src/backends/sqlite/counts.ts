@@ -13,8 +13,8 @@ export function tally(tx: Transaction, queues: readonly string[] | undefined): T
   const tallies = new Map<string, Counts>();
   const rows = (all: string, ofOne: string, ...values: SqlValue[]): SqlRow[] =>
     queues === undefined
-      ? tx.statement(all).all(...values)
-      : [...new Set(queues)].flatMap((queue) => tx.statement(ofOne).all(...values, queue));
+      ? tx.rows(all, ...values)
+      : [...new Set(queues)].flatMap((queue) => tx.rows(ofOne, ...values, queue));
   for (const row of rows(sql.tallyPending, sql.tallyPendingOf, now)) {
     const [queue, ready, all, oldest] = row as readonly [string, number, number, Millis];
     const counts = countsOf(tallies, queue);
@@ -22,7 +22,7 @@ export function tally(tx: Transaction, queues: readonly string[] | undefined): T
     counts.scheduled = all - ready;
     counts.oldestReadyAt = ready > 0 ? oldest : null;
   }
-  for (const row of tx.statement(sql.tallyOwned).all()) {
+  for (const row of tx.rows(sql.tallyOwned)) {
     const [queue, count] = row as readonly [string, number];
     if (queues === undefined || queues.includes(queue)) countsOf(tallies, queue).running = count;
   }
@@ -44,8 +44,7 @@ function countsOf(tallies: Map<string, Counts>, queue: string): Counts {
 /** Deletes terminal records, oldest first. */
 export function prune(tx: Transaction, before: Millis, limit: number): number {
   const { sql } = tx;
-  const lanes = tx.statement(sql.finishedLanes).all();
-  const old = lanes.flatMap((lane) => tx.statement(sql.finishedBefore).all(...lane, before, limit));
+  const old = tx.rows(sql.finishedLanes).flatMap((lane) => tx.rows(sql.finishedBefore, ...lane, before, limit));
   const seqs = old
     .sort(byAge)
     .slice(0, limit)
@@ -58,5 +57,6 @@ export function prune(tx: Transaction, before: Millis, limit: number): number {
 function byAge(a: SqlRow, b: SqlRow): number {
   const [whenA, idA] = a as readonly [number, string];
   const [whenB, idB] = b as readonly [number, string];
-  return whenA - whenB || (idA < idB ? -1 : 1);
+  if (whenA !== whenB) return whenA < whenB ? -1 : 1;
+  return idA < idB ? -1 : 1;
 }

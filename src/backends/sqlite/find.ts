@@ -2,6 +2,7 @@
 import type { RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
+import { lanesOf } from "./lane.ts";
 import { STATES } from "./rows.ts";
 import { type Damage, salvaged } from "./salvage.ts";
 import type { Transaction } from "./transaction.ts";
@@ -40,9 +41,9 @@ function rows(tx: Transaction, query: RecordQuery): SqlRow[] {
 
 function next(tx: Transaction, queues: readonly string[] | null): SqlRow[] {
   let best: SqlRow | undefined;
-  for (const lane of tx.statement(tx.sql.lanes).all()) {
-    if (queues !== null && !queues.includes(lane[0] as string)) continue;
-    const [first] = tx.statement(tx.sql.nextReady).all(...lane, tx.now);
+  for (const lane of lanesOf(tx)) {
+    if (queues !== null && !queues.includes(lane[0])) continue;
+    const [first] = tx.rows(tx.sql.nextReady, ...lane, tx.now);
     if (first !== undefined && (best === undefined || isBefore(first, best))) best = first;
   }
   return best === undefined ? [] : tx.rows(tx.sql.bySeq, best[1] as SqlValue);

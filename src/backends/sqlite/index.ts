@@ -1,4 +1,5 @@
 /** `sidereal/sqlite`: the queue in one file. */
+import { resolve } from "node:path";
 import type { QueueBackend } from "../../contracts/queue-backend.ts";
 import { systemClock } from "../../host/clock.ts";
 import { parseDuration, quoted } from "../../model/duration.ts";
@@ -32,6 +33,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): QueueBackend<
   }
   return new SqliteBackend({
     path,
+    file: resolve(path),
     synchronous,
     patience: parseDuration(busyTimeout, "busyTimeout"),
     namespace: checkNamespace(namespace),

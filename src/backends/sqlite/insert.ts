@@ -4,7 +4,7 @@ import { SiderealError } from "../../model/errors.ts";
 import { stamped } from "../../model/lifecycle.ts";
 import type { Draft, TaskRecord } from "../../model/record.ts";
 import type { SqlValue } from "./driver.ts";
-import { encoded, listText, policyText } from "./rows.ts";
+import { AT, encoded, listText, policyText } from "./rows.ts";
 import { salvaged } from "./salvage.ts";
 import { INSERTED_TOGETHER } from "./statements.ts";
 import type { Transaction } from "./transaction.ts";
@@ -108,22 +108,28 @@ function push(values: SqlValue[], record: TaskRecord): void {
 
 /** Of records of which some were refused: which, and by whom. Rows beyond `last` were written by this very statement. */
 function sorted(tx: Transaction, records: readonly TaskRecord[], last: number): Insertion[] {
-  const own = new Set<string>();
+  const alone = records.length === 1;
+  const ids = new Set<string>();
+  const keys = new Set<string>();
   return records.map((record): Insertion => {
-    const seq = records.length === 1 ? undefined : tx.statement(tx.sql.exists).get(record.id)?.[0];
-    if (seq !== undefined && Number(seq) > last && !own.has(record.id)) {
-      own.add(record.id);
-      return { created: true, record };
+    const { id, key } = record;
+    const same = stored(tx, tx.sql.byId, id);
+    if (same !== undefined && (alone || same.seq <= last || ids.has(id))) {
+      return { created: false, by: "id", record: same.record };
     }
-    const same = stored(tx, tx.sql.byId, record.id);
-    if (same !== undefined) return { created: false, by: "id", record: same };
-    const holder = record.key === null ? undefined : stored(tx, tx.sql.byKey, record.key);
-    if (holder !== undefined) return { created: false, by: "key", record: holder };
-    throw new SiderealError("STORE_FAILED", `The store refused task ${record.id} without a reason`);
+    const holder = key === null ? undefined : stored(tx, tx.sql.byKey, key);
+    if (holder !== undefined && (alone || holder.seq <= last || keys.has(key as string))) {
+      return { created: false, by: "key", record: holder.record };
+    }
+    if (alone || same === undefined)
+      throw new SiderealError("STORE_FAILED", `The store refused task ${id} without a reason`);
+    ids.add(id);
+    if (key !== null) keys.add(key);
+    return { created: true, record };
   });
 }
 
-function stored(tx: Transaction, sql: string, value: string): TaskRecord | undefined {
+function stored(tx: Transaction, sql: string, value: string): { seq: number; record: TaskRecord } | undefined {
   const row = tx.rows(sql, value)[0];
-  return row && salvaged(row, []);
+  return row && { seq: Number(row[AT.seq]), record: salvaged(row, []) };
 }

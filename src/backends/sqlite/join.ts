@@ -4,13 +4,14 @@ import { SiderealError } from "../../model/errors.ts";
 import { Prepared } from "./connection.ts";
 import { prepare, type SqliteConnection } from "./driver.ts";
 import { storeError } from "./errors.ts";
+import type { Settings } from "./options.ts";
 
 const known = new WeakMap<SqliteConnection, Map<string, Prepared>>();
 
 /** Runs on the caller's connection. @throws OPTION_INVALID if it has no transaction, or does not have the file open */
 export function joined<T>(
   connection: SqliteConnection,
-  path: string,
+  settings: Settings,
   doing: string,
   action: (prepared: Prepared) => T,
 ): T {
@@ -20,7 +21,7 @@ export function joined<T>(
       `Cannot ${doing}: the connection has no open transaction; begin one first`,
     );
   }
-  const prepared = preparedFor(connection, path, doing);
+  const prepared = preparedFor(connection, settings, doing);
   try {
     prepared.get("savepoint sidereal_batch").run();
     try {
@@ -32,7 +33,7 @@ export function joined<T>(
       throw error;
     }
   } catch (error) {
-    throw storeError(error, { path, doing });
+    throw storeError(error, { path: settings.path, doing });
   }
 }
 
@@ -59,16 +60,16 @@ function undo(prepared: Prepared): void {
   }
 }
 
-function preparedFor(connection: SqliteConnection, path: string, doing: string): Prepared {
+function preparedFor(connection: SqliteConnection, { path, file }: Settings, doing: string): Prepared {
   const files = known.get(connection) ?? new Map<string, Prepared>();
   known.set(connection, files);
-  let prepared = files.get(path);
+  let prepared = files.get(file);
   if (prepared === undefined) {
-    if (!hasOpen(connection, path)) {
+    if (!hasOpen(connection, file)) {
       throw new SiderealError("OPTION_INVALID", `Cannot ${doing}: the connection does not have ${path} open`);
     }
     prepared = new Prepared(connection);
-    files.set(path, prepared);
+    files.set(file, prepared);
   }
   return prepared;
 }

@@ -13,6 +13,15 @@ export interface Head {
 /** Earlier than any time. */
 const EVER = Number.MIN_SAFE_INTEGER;
 
+/** The lanes that hold pending records; a damaged name is no lane, and whoever reads its record sets that aside. */
+export function lanesOf(tx: Transaction): LaneName[] {
+  return tx.rows(tx.sql.lanes).filter(isLaneName);
+}
+
+function isLaneName(row: SqlRow | LaneName): row is LaneName {
+  return row.every((value, at) => typeof value === (at === 3 ? "number" : "string"));
+}
+
 /** The ready, unexpired records of one lane. */
 export class Lane {
   readonly queue: string;

@@ -17,8 +17,8 @@ export class LogBound {
   readonly #bound: number;
   #writes = 0;
 
-  constructor(path: string, bound: number = LOG_BOUND) {
-    this.#file = `${path}-wal`;
+  constructor(file: string, bound: number = LOG_BOUND) {
+    this.#file = `${file}-wal`;
     this.#bound = bound;
   }
 

@@ -2,7 +2,6 @@
 import type { Clock } from "../../contracts/clock.ts";
 import type { Duration } from "../../model/duration.ts";
 import type { Millis } from "../../model/record.ts";
-import type { Synchronous } from "./connection.ts";
 import type { OpenFile, SqliteConnection } from "./driver.ts";
 
 export interface SqliteOptions {
@@ -27,8 +26,11 @@ export type SqliteTransaction = SqliteConnection;
 
 /** The options, checked. */
 export interface Settings {
+  /** The file as the user named it, for messages. */
   readonly path: string;
-  readonly synchronous: Synchronous;
+  /** The file, wherever the process goes later. */
+  readonly file: string;
+  readonly synchronous: "full" | "normal";
   readonly patience: Millis;
   readonly namespace: string;
   readonly clock: Clock;

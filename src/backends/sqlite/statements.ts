@@ -78,8 +78,11 @@ type StatementName =
   | "release"
   | "held";
 
-/** Later than any time: SQLite seeks to the first row that is not before a list of values, so the list must end a lane. */
-const NEVER = "9223372036854775807";
+/**
+ * Later than any time, and than what damage may have put in a time's place: SQLite seeks to the first row that is not
+ * before a list of values, so the list must end a lane. `union` ends the walk should it find itself all the same.
+ */
+const NEVER = "x'ffffffffffffffffffffffff'";
 
 export type Statements = Readonly<Record<StatementName, string>>;
 
@@ -156,13 +159,13 @@ function claiming({ tasks, all, index }: Names) {
     lanes: `with recursive lane (seq, queue, task_name, execution, priority) as (
       select * from (select seq, queue, task_name, execution, priority from ${tasks} ${index("claimable")}
         where ${PENDING} order by queue, task_name, execution, priority limit 1)
-      union all
+      union
       select n.seq, n.queue, n.task_name, n.execution, n.priority from lane l cross join ${tasks} n on n.seq = (
         select c.seq from ${tasks} c ${index("claimable")} where c.${PENDING}
           and (c.queue, c.task_name, c.execution, c.priority, c.ready_at)
             > (+l.queue, +l.task_name, +l.execution, +l.priority, ${NEVER})
           order by c.queue, c.task_name, c.execution, c.priority, c.ready_at limit 1))
-      select queue, task_name, execution, priority from lane`,
+      select distinct queue, task_name, execution, priority from lane`,
     // (lane, now, after ready_at, limit) → the next ready and unexpired records of the lane
     ready: `select ${FRESH} from ${tasks} ${index("claimable")} where ${PENDING} and ${lane} and ready_at <= ?5 and ready_at > ?6
       and (expires_at is null or expires_at > ?5) order by ready_at, seq limit ?7`,
@@ -246,11 +249,11 @@ function counting({ tasks, index }: Names) {
     // () → queue, state of every kind of finished record: one seek per answer
     finishedLanes: `with recursive lane (seq, queue, state) as (
       select * from (select seq, queue, state from ${tasks} ${index("finished")} where ${TERMINAL} order by queue, state limit 1)
-      union all
+      union
       select n.seq, n.queue, n.state from lane l cross join ${tasks} n on n.seq = (
         select c.seq from ${tasks} c ${index("finished")} where c.${TERMINAL} and (c.queue, c.state, c.finished_at) > (+l.queue, +l.state, ${NEVER})
           order by c.queue, c.state, c.finished_at limit 1))
-      select queue, state from lane`,
+      select distinct queue, state from lane`,
     // (queue, state, before, limit) → finished_at, id, seq, oldest first
     finishedBefore: `select finished_at, id, seq from ${tasks} ${index("finished")} where ${TERMINAL} and queue = ?1 and state = ?2
       and finished_at < ?3 order by finished_at, id limit ?4`,
