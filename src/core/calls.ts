@@ -18,7 +18,7 @@ export type Calls = Pick<
  * @throws (each call) STORE_TIMEOUT: the outcome is unknown; repeat the call under the same ids or token to learn it.
  */
 export function bounded<Tx>(backend: QueueBackend<Tx>, clock: Clock, timeout: Millis = CALL_TIMEOUT): Calls {
-  const call = async <T>(name: string, answer: Promise<T>, limit = timeout): Promise<T> => {
+  const call = async <T>(name: string, ask: () => Promise<T>, limit = timeout): Promise<T> => {
     let cancel = (): void => {};
     const late = new Promise<never>((_, reject) => {
       cancel = clock.after(limit, () =>
@@ -26,7 +26,7 @@ export function bounded<Tx>(backend: QueueBackend<Tx>, clock: Clock, timeout: Mi
       );
     });
     try {
-      return await Promise.race([answer, late]);
+      return await Promise.race([ask(), late]);
     } catch (error) {
       throw error instanceof SiderealError ? error : foreign(backend.name, name, error);
     } finally {
@@ -34,18 +34,19 @@ export function bounded<Tx>(backend: QueueBackend<Tx>, clock: Clock, timeout: Mi
     }
   };
   return {
-    now: () => call("now", backend.now()),
-    insert: (drafts) => call("insert", backend.insert(drafts)),
-    claim: (request) => call("claim", backend.claim(request)),
-    apply: (changes) => call("apply", backend.apply(changes)),
+    now: () => call("now", () => backend.now()),
+    insert: (drafts) => call("insert", () => backend.insert(drafts)),
+    claim: (request) => call("claim", () => backend.claim(request)),
+    apply: (changes) => call("apply", () => backend.apply(changes)),
     // A renewal that hangs must leave time for another one within the lease.
-    renew: (claims, lease) => call("renew", backend.renew(claims, lease), Math.min(timeout, Math.ceil(lease / 6))),
-    find: (query) => call("find", backend.find(query)),
-    tally: (queues) => call("tally", backend.tally(queues)),
-    prune: (before, limit) => call("prune", backend.prune(before, limit)),
-    hold: (name, holder, options) => call("hold", backend.hold(name, holder, options)),
-    release: (name, holder) => call("release", backend.release(name, holder)),
-    held: (prefix) => call("held", backend.held(prefix)),
+    renew: (claims, lease) =>
+      call("renew", () => backend.renew(claims, lease), Math.min(timeout, Math.ceil(lease / 6))),
+    find: (query) => call("find", () => backend.find(query)),
+    tally: (queues) => call("tally", () => backend.tally(queues)),
+    prune: (before, limit) => call("prune", () => backend.prune(before, limit)),
+    hold: (name, holder, options) => call("hold", () => backend.hold(name, holder, options)),
+    release: (name, holder) => call("release", () => backend.release(name, holder)),
+    held: (prefix) => call("held", () => backend.held(prefix)),
   };
 }
 

@@ -45,6 +45,7 @@ export class LeaseKeeper {
   readonly #entries = new Map<string, Entry>();
   readonly #loop: Loop;
   #stopped = false;
+  #failing = false;
   #watch: { readonly cancel: Cancel; readonly at: Millis } | null = null;
 
   constructor(calls: Calls, runtime: Runtime, { lease, every }: LeaseOptions) {
@@ -89,6 +90,11 @@ export class LeaseKeeper {
     return entry !== undefined && entry.until > this.#runtime.clock.mono();
   }
 
+  /** Whether the last renewal was not answered. */
+  get failing(): boolean {
+    return this.#failing && this.#entries.size > 0;
+  }
+
   async #renew(): Promise<void> {
     const entries = [...this.#entries.values()];
     for (let at = 0; at < entries.length; at += PAGE) {
@@ -104,8 +110,10 @@ export class LeaseKeeper {
       try {
         const answers = await this.#calls.renew(claims, this.#lease);
         for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
+        this.#failing = false;
         return;
       } catch (error) {
+        this.#failing = true;
         const passing = error instanceof SiderealError && error.retryable;
         if (!passing || tries >= TRIES || this.#stopped) throw error;
       }

@@ -22,7 +22,7 @@ export type StopOutcome = "clean" | "escalated";
 export interface WorkerStatus {
   readonly id: string;
   readonly state: "new" | "running" | "stopping" | "stopped";
-  /** Whether a claim was answered, and later ones are within two poll intervals: false means that the worker cannot reach its store. */
+  /** Whether a claim was answered, later ones are within two poll intervals, and renewals too: false means that the worker cannot reach its store. */
   readonly ready: boolean;
   readonly running: number;
   /** Claimed, waiting for a slot. */
@@ -125,11 +125,11 @@ export class CoreWorker {
     const { clock } = this.#parts.runtime;
     const waiting = clock.mono() - (this.#claims.waitingSince ?? clock.mono());
     const patience = 2 * this.#parts.settings.worker.pollInterval;
-    const ready = this.#state === "running" && this.#answered && !this.#failing && waiting <= patience;
+    const answered = this.#answered && !this.#failing && !this.#leases.failing && waiting <= patience;
     return {
       id: this.id,
       state: this.#state,
-      ready,
+      ready: this.#state === "running" && answered,
       running: this.#slots.running.size,
       claimed: this.#slots.waiting.length,
       stuck: this.#slots.stuck,

@@ -57,7 +57,7 @@ describe("renewal", () => {
     await stage.worker({}, { onCall: ({ method, nth }) => (method === "renew" && nth % 2 ? { hang: true } : null) });
     await stage.worker();
     const handle = await service.enqueue(slow);
-    await stage.clock.advance("10m");
+    await stage.clock.advance("4m");
     const { losses, attempt } = await stage.record(handle.id);
     assert.deepEqual([losses, attempt], [0, 1]);
     held.open("kept");
@@ -417,14 +417,14 @@ describe("upkeep", () => {
     const service = await stage.service();
     const quick = stage.task(() => 1);
     const keeper = await stage.worker({ retention: null });
-    const old = await service.enqueueMany(quick, Array.from({ length: 2_500 }));
-    await stage.until("all are done", async () => (await service.counts()).completed === 2_500);
-    await stage.clock.advance("1h");
+    const old = await service.enqueueMany(quick, Array.from({ length: 1_200 }));
+    await stage.until("all are done", async () => (await service.counts()).completed === 1_200);
+    await stage.clock.advance("10m");
     assert.equal((await service.counts()).total, old.length);
     await stage.clock.runUntil(keeper.stop());
     const young = await service.enqueue(quick);
     const waiting = await service.enqueue(quick, undefined, { delay: "1d" });
-    await stage.worker({ retention: "30m" });
+    await stage.worker({ retention: "5m" });
     await stage.ended(young.id);
     await stage.until("the old ones are gone", async () => (await service.counts()).completed === 1, 200_000);
     assert.ok((await service.get(young.id)) !== null && (await service.get(waiting.id)) !== null);

@@ -266,6 +266,55 @@ describe("a worker", () => {
     await stage.until("it is ready again", () => worker.status().ready, 15_000);
   });
 
+  it("is not ready when it is full and cannot renew", async (t) => {
+    const stage = new Stage(t);
+    const held = gate();
+    const service = await stage.service();
+    let down = false;
+    const worker = await stage.worker({ maxConcurrency: 1 }, { onCall: () => (down ? { lose: "request" } : null) });
+    await service.enqueue(stage.task(() => held.promise));
+    await stage.until("it runs", () => worker.status().running === 1);
+    await stage.clock.advance("20s");
+    assert.equal(worker.status().ready, true);
+    down = true;
+    await stage.clock.advance("13s");
+    assert.equal(worker.status().ready, false);
+    down = false;
+    await stage.clock.advance("13s");
+    assert.equal(worker.status().ready, true);
+    held.open();
+  });
+
+  it("takes a store that throws at once for one that fails", async (t) => {
+    const stage = new Stage(t);
+    const broken = new Set<string>();
+    const store = new Proxy(stage.store, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]): unknown => {
+          if (broken.has(String(name))) throw new TypeError("thrown before any promise");
+          return member.apply(target, args);
+        };
+      },
+    });
+    Object.assign(stage, { store });
+    const echo = stage.task((input: number) => input);
+    const service = await stage.service();
+    const worker = await stage.worker();
+    await stage.clock.settle();
+    for (const method of ["claim", "find", "now", "renew", "apply"]) broken.add(method);
+    await stage.clock.advance("1m");
+    assert.equal(worker.status().ready, false);
+    broken.clear();
+    assert.equal((await stage.ended((await service.enqueue(echo, 1)).id)).state, "completed");
+    broken.add("insert");
+    await assert.rejects(
+      stage.clock.runUntil(service.enqueue(echo, 2)),
+      (error) => hasCode(error, "STORE_FAILED") && error.cause instanceof TypeError,
+    );
+  });
+
   it("survives an outage in which every call fails, and goes on alone", async (t) => {
     const stage = new Stage(t);
     const held = gate<string>();
