@@ -11,7 +11,7 @@ export function stderrLogger(level: Level = "warn"): Logger {
     (own: Level) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       if (LEVELS.indexOf(own) < from) return;
-      const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${shown(value)}`);
+      const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${printable(shown(value))}`);
       process.stderr.write(`sidereal ${own}: ${printable(message)}${rest.join("")}\n`);
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
