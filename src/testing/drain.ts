@@ -66,6 +66,7 @@ class Drain {
   readonly #listeners = new Set<(hint: Hint) => void>();
   readonly #report: DrainReport = { attempts: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0 };
   #written = 0;
+  #underWay = 0;
   #wake: (() => void) | null = null;
   #late = false;
 
@@ -124,8 +125,9 @@ class Drain {
     const { clock } = this.#service.parts.runtime;
     if (clock instanceof VirtualClock) {
       await clock.settle();
-      // Nothing runs here and nothing was written: only time can help (a retried report, a lease to run out).
-      while (this.#written === seen && worker.status().running === 0 && !this.#late && (await clock.step()));
+      // Nothing runs here, or a call to the store waits: only time can help (a delayed answer, a lease to run out).
+      const waits = (): boolean => worker.status().running === 0 || this.#underWay > 0;
+      await clock.runWhile(() => this.#written === seen && !this.#late && waits());
     }
     if (this.#written !== seen || this.#late) return;
     await new Promise<void>((resolve) => {
@@ -178,7 +180,10 @@ class Drain {
   async #observe<T>(call: StoreCall, send: () => Promise<T>): Promise<T> {
     // A drain that is over its limit begins nothing further.
     if (call.method === "claim" && this.#report.attempts > this.#limit) return [] as T;
-    const answer = await send();
+    this.#underWay += 1;
+    const answer = await send().finally(() => {
+      this.#underWay -= 1;
+    });
     if (call.method === "apply") this.#count(call.args[0] as readonly Change[], answer as readonly boolean[]);
     const claimed = call.method === "claim" ? (answer as readonly unknown[]).length : 0;
     this.#report.attempts += claimed;
