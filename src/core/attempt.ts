@@ -88,7 +88,7 @@ export class Attempt implements Owned {
     let ending: Ending;
     try {
       const { input } = this.record;
-      const stored: unknown = input === null ? undefined : JSON.parse(input);
+      const stored = input === null ? undefined : this.#decoded(input);
       const value = task.schema === null ? stored : await this.#accepted(task, stored);
       ending = { returned: await inContext(context, () => task.run(value as never, context)) };
     } catch (thrown) {
@@ -172,6 +172,16 @@ export class Attempt implements Owned {
     } catch (error) {
       if (isKind(error, SiderealError) && error.code === "INPUT_INVALID") this.#refusal = error;
       throw error;
+    }
+  }
+
+  /** The stored input; text that was damaged in the store is no input, and no retry mends it. */
+  #decoded(input: JsonText): unknown {
+    try {
+      return JSON.parse(input);
+    } catch (cause) {
+      this.#refusal = new SiderealError("INPUT_INVALID", `Task ${this.id}: the stored input is no JSON`, { cause });
+      throw this.#refusal;
     }
   }
 

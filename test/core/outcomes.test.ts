@@ -448,6 +448,20 @@ describe("validation before the run", () => {
     assert.match(record.error?.message ?? "", /input\.n: grew strict/);
   });
 
+  it("a stored input that was damaged fails its record alone, for good", async (t) => {
+    const stage = new Stage(t);
+    const echo = stage.task((input: unknown) => input, { retries: 5 });
+    const service = await stage.service();
+    const [bad, good] = [await service.enqueue(echo, 1), await service.enqueue(echo, 2)];
+    const from = await stage.record(bad.id);
+    await stage.store.apply([{ from, to: { ...from, input: '{"half', version: from.version + 1 } }]);
+    await stage.worker();
+    const record = await stage.ended(bad.id);
+    assert.deepEqual([record.state, record.reason, record.attempt], ["failed", "input", 1]);
+    assert.match(record.error?.message ?? "", /the stored input is no JSON/);
+    assert.equal((await stage.ended(good.id)).result, "2");
+  });
+
   it("a handler gets what the schema makes of the input; the record keeps what was given", async (t) => {
     const { z } = await import("zod");
     const stage = new Stage(t);
