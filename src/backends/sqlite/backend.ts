@@ -241,7 +241,11 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     if (!tx.wrote) return;
     this.signals.left(tx.left);
     if (tx.ended.length > 0) this.signals.emit({ about: "outcome", ids: tx.ended });
-    if (tx.work) this.signals.emit({ about: "work" });
+    if (tx.work) {
+      // The claim that follows will find something: it need not look before it takes the lock.
+      this.#idle = false;
+      this.signals.emit({ about: "work" });
+    }
     if (tx.cancel) this.signals.emit({ about: "cancel" });
   }
 

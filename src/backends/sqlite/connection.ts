@@ -17,7 +17,7 @@ import type { Settings } from "./options.ts";
 export const BLOCKING_WAIT = 5;
 
 /** The log is copied back into the file once it has so many pages, and cut to so many bytes when it starts over. */
-const CHECKPOINT_PAGES = 1_000;
+const CHECKPOINT_PAGES = 4_000;
 const LOG_KEPT = 16 * 1024 * 1024;
 
 /** Opens the file, creating it if need be. Throws SQLite's errors. */
