@@ -17,6 +17,7 @@ export class Rest {
   #woken = false;
   #wake: (() => void) | null = null;
   #late: Cancel | null = null;
+  #alarm: Cancel | null = null;
 
   constructor(runtime: Runtime, interval: Millis) {
     this.#runtime = runtime;
@@ -52,6 +53,15 @@ export class Rest {
     else this.#late ??= this.#runtime.clock.after(wait, () => this.wake());
   }
 
+  /** There will be something to do by then; takes the place of an earlier such call. */
+  wakeIn(delay: Millis): void {
+    this.#alarm?.();
+    this.#alarm = this.#runtime.clock.after(delay, () => {
+      this.#alarm = null;
+      this.wake();
+    });
+  }
+
   /** Rests for at most so long. */
   async for(delay: Millis): Promise<void> {
     if (!this.#woken) {
@@ -71,5 +81,7 @@ export class Rest {
   stop(): void {
     this.#late?.();
     this.#late = null;
+    this.#alarm?.();
+    this.#alarm = null;
   }
 }

@@ -66,6 +66,7 @@ export class CoreWorker {
   #begunAt: Millis = 0;
   #unsubscribe: Cancel = () => {};
   #checkingCancels = false;
+  #lookingAhead = false;
   #failing = false;
   /** Whether the store has answered at all. */
   #answered = false;
@@ -155,7 +156,9 @@ export class CoreWorker {
       const found = await this.#claim(room);
       sinceTurn += LOOK + Math.max(0, found);
       if (found >= room) continue;
-      await this.#rest.for(await this.#untilNext(found));
+      const rest = this.#rest.next();
+      if (found >= 0) void this.#lookAhead(rest);
+      await this.#rest.for(rest);
     }
   }
 
@@ -193,20 +196,22 @@ export class CoreWorker {
     return room >= least ? Math.min(room, MOST_CLAIMED) : 0;
   }
 
-  /** How long to rest after a look that did not fill the room. */
-  async #untilNext(found: number): Promise<Millis> {
-    const delay = this.#rest.next();
-    if (found < 0) return delay;
+  /** Ends the rest sooner where a record becomes ready before it is over. Nobody waits for the answer: it may not come. */
+  async #lookAhead(rest: Millis): Promise<void> {
+    if (this.#lookingAhead) return;
+    this.#lookingAhead = true;
     try {
       const { queues } = this.#parts.settings.worker;
       const [next] = await this.#parts.calls.find({ by: "next", queues: queues.length === 0 ? null : queues });
-      if (next === undefined) return delay;
+      if (next === undefined) return;
       let wait = next.readyAt - this.#parts.storeTime.now() + 1;
       // It lay in the store's future just now: if it should be due already, our idea of the store's clock is wrong.
       if (wait < 1) wait = next.readyAt - (await this.#parts.storeTime.sync()) + 1;
-      return Math.max(1, Math.min(delay, wait));
+      if (wait < rest && this.#state === "running") this.#rest.wakeIn(Math.max(1, wait));
     } catch {
-      return delay;
+      // The next poll comes anyway.
+    } finally {
+      this.#lookingAhead = false;
     }
   }
 

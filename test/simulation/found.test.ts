@@ -134,6 +134,19 @@ describe("found by the simulation", () => {
     await queue.close();
   });
 
+  it("a look ahead that is never answered keeps nobody from claiming", async () => {
+    const queue = await queueWith(({ method, args }) => {
+      const [query] = args as [{ by: string }];
+      return method === "find" && query.by === "next" ? { lose: "reply", hang: true } : null;
+    });
+    await queue.worker();
+    await queue.clock.advance(50);
+    await queue.enqueue(watch, 10, { delay: 1 });
+    await queue.clock.advance("4s");
+    assert.equal(seen.length, 1);
+    await queue.close();
+  });
+
   it("work that never waits leaves the event loop its turns", async () => {
     const queue = await createTestQueue();
     await queue.worker();

@@ -34,6 +34,8 @@ export class SimProcess {
   worker: Worker | null = null;
   state: "starting" | "up" | "stopping" | "stopped" | "dead" = "starting";
   #stopped: Promise<void> | null = null;
+  /** True time at which it last came up, woke, or began or ended a handler. */
+  lastChange = 0;
   /** Whether any pause hit it. */
   wasPaused = false;
 
@@ -64,6 +66,7 @@ export class SimProcess {
     if (this.state !== "starting") return this.service.close();
     if (this.#options.worker !== null) this.worker = await new Worker(this.service).start();
     this.state = "up";
+    this.lastChange = this.clock.truth.mono();
     this.#note("is up");
   }
 
@@ -119,6 +122,7 @@ export class SimProcess {
     this.clock.pause();
     this.#options.truth.after(ms, () => {
       if (!this.clock.dead) this.#note("goes on");
+      this.lastChange = this.clock.truth.mono();
       this.clock.resume();
     });
   }
@@ -134,6 +138,7 @@ export class SimProcess {
     const { fence, id, queue } = ctx;
     const own = { id, queue, effect: false };
     this.#running.set(own, own);
+    this.lastChange = this.clock.truth.mono();
     if (life !== undefined) {
       life.starts += 1;
       journal.check("I3", !life.fences.includes(fence), () => `two handlers began with fence ${fence}`, id);
@@ -149,7 +154,10 @@ export class SimProcess {
         if (life !== undefined) life.effects += 1;
         journal.note(this.name, "effect", [id]);
       },
-      end: () => this.#running.delete(own),
+      end: () => {
+        this.#running.delete(own);
+        this.lastChange = this.clock.truth.mono();
+      },
     };
   }
 

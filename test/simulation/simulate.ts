@@ -63,7 +63,7 @@ class World {
   /** The first record that was lost, where the plan wants that one stuck. */
   #stuck: string | null = null;
   readonly #everybody: SimProcess[] = [];
-  readonly #cuts = new Map<string, "refused" | "silent">();
+  readonly #cuts = new Map<string, { readonly how: "refused" | "silent" }>();
   #healed = false;
   #canaries = false;
 
@@ -82,7 +82,7 @@ class World {
       faults: plan.network,
       isBad: () => !this.#healed,
       isStuck: (id) => this.#isStuck(id),
-      cutOff: (name) => this.#cuts.get(name) ?? this.#cuts.get("everybody") ?? null,
+      cutOff: (name) => (this.#cuts.get(name) ?? this.#cuts.get("everybody"))?.how ?? null,
     };
     this.#workload = new Workload(plan, new Chance(plan.seed + 2 ** 35), this.#journal, this.#witness);
   }
@@ -229,8 +229,27 @@ class World {
   #cut(name: string, ms: number): void {
     this.#journal.fault(name === "everybody" ? "outage" : "partition");
     this.#journal.note(name, `cannot reach the store for ${ms} ms`);
-    this.#cuts.set(name, this.#chance.often(0.5) ? "refused" : "silent");
-    this.#truth.after(ms, () => this.#cuts.delete(name));
+    const cut = { how: this.#chance.often(0.5) ? ("refused" as const) : ("silent" as const) };
+    this.#cuts.set(name, cut);
+    const began = this.#truth.mono();
+    this.#truth.after(ms, () => {
+      if (this.#cuts.get(name) !== cut) return;
+      if (name === "everybody") this.#checkReadiness(began);
+      this.#cuts.delete(name);
+    });
+  }
+
+  /** At the end of an outage: a worker that had room all the time, and found no store, must say so. */
+  #checkReadiness(began: number): void {
+    const { pollInterval } = this.#plan;
+    // The longest rest between two looks, and the two intervals within which an answer is awaited.
+    if (this.#truth.mono() - began < 15 * pollInterval) return;
+    for (const { process } of this.#machines) {
+      if (process.state !== "up" || process.lastChange >= began || process.clock.paused) continue;
+      const { ready, running, claimed } = process.worker?.status() ?? { ready: false, running: 0, claimed: 0 };
+      if (running + claimed >= this.#plan.concurrency) continue;
+      this.#journal.check("I20", !ready, () => `${process.name} is ready in an outage since ${began}`);
+    }
   }
 
   #jump(): void {
