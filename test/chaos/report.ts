@@ -96,9 +96,10 @@ function rows(counts: Counts): string[] {
 
 export function asMarkdown(report: RunReport): string {
   const { count, longest, medians } = report.recovery;
-  const rounds = report.rounds.map(({ options, seconds, log }) => {
+  const rounds = report.rounds.map(({ options, seconds, log, exposure }) => {
     const { tasks, seed } = options.load;
-    return `| ${options.name} | ${tasks} | ${options.workers} × ${options.concurrency} | ${options.lease} | ${seed} | ${Math.round(seconds)} | ${Math.round(log / 1024)} |`;
+    const { completed, failed, effects, "attempts hit by a fault": hit } = exposure.figures;
+    return `| ${options.name} | ${tasks} | ${options.workers} × ${options.concurrency} | ${options.lease} | ${seed} | ${Math.round(seconds)} | ${Math.round(log / 1024)} | ${deaths(exposure.faults)} | ${hit} | ${completed} | ${failed} | ${effects} |`;
   });
   const checks = report.checks.map(
     ({ id, statement, cases, violations }) =>
@@ -112,9 +113,13 @@ ${report.date}, commit ${report.commit}, Node ${report.node}, ${report.machine}.
 ${report.command}
 \`\`\`
 
-| round | tasks | workers × concurrency | lease, ms | seed | s | largest log, KiB |
-| --- | ---: | --- | ---: | ---: | ---: | ---: |
+| round | tasks | workers × concurrency | lease, ms | seed | s | largest log, KiB | sudden deaths | attempts hit | completed | failed | effects |
+| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${rounds.join("\n")}
+
+Effects lie between the completed records and these plus the attempts hit. Failed are the pills and the hostile errors that are
+meant to, and bystanders that lost three workers. A client number that is sent again after its record had ended makes a second
+record, except under a forever key.
 
 ## Invariants
 
@@ -138,6 +143,13 @@ ${table("window", report.windows)}
 
 ${table("", report.figures)}
 `;
+}
+
+function deaths(faults: Counts): number {
+  const sudden = Object.entries(faults).filter(
+    ([name]) => name.startsWith("kill -9") || name.startsWith("process.abort"),
+  );
+  return sudden.reduce((sum, [, count]) => sum + count, 0);
 }
 
 function table(title: string, counts: Counts): string {
