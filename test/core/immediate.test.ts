@@ -147,6 +147,19 @@ describe("an immediate task", () => {
     assert.equal(handles.filter(({ outcome }) => outcome === "created").length, 1);
   });
 
+  it("of a producer that died after taking a key for ever is run by the next one", async (t) => {
+    const stage = new Stage(t);
+    const once = stage.task((input: number) => input, { key: "k", uniqueUntil: "forever" });
+    const config = { executionBackend: "immediate" } as const;
+    const dying = await stage.service(config, {
+      onCall: ({ method }) => (method === "insert" ? { lose: "request" } : null),
+    });
+    await assert.rejects(stage.clock.runUntil(dying.enqueue(once, 1)));
+    const service = await stage.service(config);
+    const handle = await stage.clock.runUntil(service.enqueue(once, 2));
+    assert.deepEqual([handle.outcome, handle.status, handle.record?.result], ["existing", "completed", "2"]);
+  });
+
   it("cannot wait for a time", async (t) => {
     const stage = new Stage(t);
     const service = await stage.service({ executionBackend: "immediate" });

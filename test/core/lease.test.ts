@@ -141,6 +141,40 @@ describe("the watchdog", () => {
   });
 });
 
+describe("a lease that ends early, with its attempt's hard end", () => {
+  it("is not taken for a whole one", async (t) => {
+    const stage = new Stage(t);
+    const held = gate();
+    let context: TaskContext | undefined;
+    const deaf = stage.task(
+      async (_: undefined, ctx) => {
+        context = ctx;
+        await held.promise;
+      },
+      { timeout: "1s" },
+    );
+    let down = false;
+    const service = await stage.service();
+    await stage.worker(
+      { leaseDuration: "30s", heartbeatInterval: "15s", finalCancelTimeout: "25s" },
+      { onCall: () => (down ? { lose: "request" } : null) },
+    );
+    await service.enqueue(deaf);
+    await stage.until("it runs", () => context !== undefined);
+    down = true;
+    const ctx = context as unknown as TaskContext;
+    await stage.clock.advance("14s");
+    ctx.assertLease();
+    await stage.clock.advance("1s");
+    assert.throws(
+      () => ctx.assertLease(),
+      (error) => hasCode(error, "LEASE_UNCERTAIN"),
+    );
+    down = false;
+    held.open();
+  });
+});
+
 describe("a lost lease", () => {
   it("aborts the zombie, of which nothing is written, while the successor goes on", async (t) => {
     const stage = new Stage(t);

@@ -1,6 +1,7 @@
 /** How attempts end: retries and their delays, errors with meaning, hostile throws, time-outs, results, progress and log. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Notes } from "../../src/core/notes.ts";
 import { registry } from "../../src/core/registry.ts";
 import { task } from "../../src/core/task.ts";
 import type { TaskContext, TaskOptions } from "../../src/core/vocabulary.ts";
@@ -297,6 +298,7 @@ describe("time-outs", () => {
     await stage.clock.settle();
     assert.deepEqual([worker.status().stuck, worker.status().running], [[], 0]);
     assert.equal((await stage.record(id)).state, "failed");
+    assert.ok(!stage.logs.some(({ message }) => message.includes("not accepted")), "its late end reports nothing");
   });
 
   it("count from the start of the handler, not of the queueing", async (t) => {
@@ -386,6 +388,22 @@ describe("what a handler says of itself", () => {
     const record = await stage.ended(id);
     assert.equal(record.state, "completed");
     assert.ok((record.progress?.current ?? 0) < 9_999, "what came after the end is not on the record");
+  });
+
+  it("notes are closed for good: what comes later is not written, and does not hold the close up", async () => {
+    let writes = 0;
+    const notes: Notes = new Notes(
+      async () => {
+        writes += 1;
+        if (writes < 1_000) void notes.add({ begun: true });
+      },
+      () => Promise.resolve(),
+    );
+    void notes.add({ begun: true });
+    await notes.close();
+    assert.ok(writes <= 2, `${writes} writes`);
+    await notes.add({ begun: true });
+    assert.ok(writes <= 2);
   });
 
   it("the context knows its record, by hand and by itself", async (t) => {

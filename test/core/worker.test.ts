@@ -135,13 +135,20 @@ describe("claiming", () => {
 
   it("quick handlers lead it to claim ahead, slow ones do not", async (t) => {
     const stage = new Stage(t);
-    const quick = stage.task(() => undefined);
+    let [running, most] = [0, 0];
+    const quick = stage.task(async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => stage.clock.after(1, resolve));
+      running -= 1;
+    });
     const service = await stage.service();
     await service.enqueueMany(quick, Array.from({ length: 300 }));
     const claims: ClaimRequest[] = [];
     const worker = await stage.worker({ maxConcurrency: 2 }, watching("claim", claims));
     await stage.until("all have run", async () => (await service.counts()).completed === 300);
     assert.ok(claims.length < 20, `${claims.length} claims for 300 quick tasks in 2 slots`);
+    assert.equal(most, 2, "what is claimed ahead waits for a slot");
     await stage.clock.runUntil(worker.stop());
     const slow = stage.task(() => new Promise<void>((resolve) => stage.clock.after(200, resolve)));
     await service.enqueueMany(slow, Array.from({ length: 30 }));
