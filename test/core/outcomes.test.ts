@@ -294,6 +294,7 @@ describe("time-outs", () => {
     assert.deepEqual(worker.status().stuck, [`${sleepy.name} (${id})`]);
     assert.equal(worker.status().running, 1, "its slot stays taken");
     assert.ok(stage.logs.some(({ message, fields }) => message.includes("stuck") && fields["id"] === id));
+    await stage.clock.advance("1s");
     held.open();
     await stage.clock.settle();
     assert.deepEqual([worker.status().stuck, worker.status().running], [[], 0]);

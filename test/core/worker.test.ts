@@ -150,7 +150,7 @@ describe("claiming", () => {
     assert.ok(claims.length < 20, `${claims.length} claims for 300 quick tasks in 2 slots`);
     assert.equal(most, 2, "what is claimed ahead waits for a slot");
     await stage.clock.runUntil(worker.stop());
-    const slow = stage.task(() => new Promise<void>((resolve) => stage.clock.after(200, resolve)));
+    const slow = stage.task(() => new Promise<void>((resolve) => stage.clock.after(30, resolve)));
     await service.enqueueMany(slow, Array.from({ length: 30 }));
     claims.length = 0;
     await stage.worker({ maxConcurrency: 2 }, watching("claim", claims));
