@@ -12,7 +12,7 @@ import {
 } from "../../src/backends/sqlite/driver.ts";
 import { type SqliteOptions, type SqliteTransaction, sqlite } from "../../src/backends/sqlite/index.ts";
 import type { Clock } from "../../src/contracts/clock.ts";
-import type { ClaimRequest, QueueBackend } from "../../src/contracts/queue-backend.ts";
+import type { ClaimRequest, QueueBackend, StoreSetting } from "../../src/contracts/queue-backend.ts";
 import { enqueued } from "../../src/model/lifecycle.ts";
 import type { Draft, TaskPolicy } from "../../src/model/record.ts";
 import type { Bench } from "../../src/testing/backend-contract/index.ts";
@@ -28,9 +28,13 @@ export function file(test: TestContext, name = "queue.db"): string {
 }
 
 /** An open store in a fresh file, closed after the test. */
-export async function store(test: TestContext, options: SqliteOptions = {}, path: string = file(test)): Promise<Store> {
+export async function store(
+  test: TestContext,
+  { namespace = "sidereal", ...options }: SqliteOptions & Partial<StoreSetting> = {},
+  path: string = file(test),
+): Promise<Store> {
   const backend = sqlite(path, options);
-  await backend.open();
+  await backend.open({ namespace });
   test.after(() => backend.close());
   return { backend, path, rows: (sql, ...values) => raw(path, (db) => prepare(db, sql).all(...values)) };
 }

@@ -28,7 +28,7 @@ test("a full disk: STORE_FULL, nothing of the batch is there, and the store goes
     own = connect(name);
     return own;
   };
-  const settings = { path, file: path, synchronous: "normal", patience: 1_000, namespace: "sidereal" } as const;
+  const settings = { path, file: path, synchronous: "normal", patience: 1_000 } as const;
   const backend = new SqliteBackend({ ...settings, clock: systemClock, driver });
   await backend.open();
   t.after(() => backend.close());

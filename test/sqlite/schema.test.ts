@@ -93,13 +93,15 @@ test("namespaces share a file and nothing else; the user's own tables stay", asy
   assert.deepEqual(rows("select name from users"), [["ada"]]);
 });
 
-test("a namespace is a word, never SQL", () => {
+test("one open store has one namespace", async (t) => {
+  const { backend } = await store(t, { namespace: "one" });
+  await assert.rejects(backend.open({ namespace: "two" }), (error) => hasCode(error, "CONFIG_CONFLICT"));
+  await backend.open({ namespace: "one" });
+});
+
+test("a namespace is a word, never SQL", async (t) => {
   for (const namespace of ['x"; drop table users; --', "Tasks", "1st", "a b", "ä", "", "a".repeat(49), "tasks\u0000"]) {
-    assert.throws(
-      () => sqlite("queue.db", { namespace }),
-      (error) => hasCode(error, "CONFIG_INVALID"),
-      namespace,
-    );
+    await assert.rejects(sqlite(file(t)).open({ namespace }), (error) => hasCode(error, "CONFIG_INVALID"), namespace);
   }
 });
 

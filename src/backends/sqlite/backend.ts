@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import type * as contract from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
+import { checkNamespace } from "../../model/names.ts";
 import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
 import { apply, renew } from "./apply.ts";
 import { claim, hasClaimable } from "./claim.ts";
@@ -33,11 +34,12 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   readonly gathers = true;
   readonly signals: FileSignals;
   readonly schema: NonNullable<contract.QueueBackend["schema"]> = {
-    plan: () => this.#plan(),
-    migrate: () => this.#migrate(),
+    plan: (setting) => this.#plan(setting),
+    migrate: (setting) => this.#migrate(setting),
   };
   readonly #settings: Settings;
-  readonly #sql: Statements;
+  #namespace = "sidereal";
+  #sql: Statements = statements("sidereal");
   readonly #clock: StoreClock;
   readonly #turns: Turns;
   readonly #log: LogBound;
@@ -49,7 +51,6 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#sql = statements(settings.namespace);
     this.#clock = new StoreClock(settings.clock);
     this.#turns = new Turns(settings.clock, settings.patience);
     this.#log = new LogBound(settings.file);
@@ -61,8 +62,9 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     });
   }
 
-  async open(): Promise<void> {
+  async open(setting?: contract.StoreSetting): Promise<void> {
     await this.#closing;
+    this.#call(setting?.namespace ?? "sidereal");
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
     });
@@ -146,7 +148,8 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   async #open(): Promise<void> {
     if (this.#opened !== undefined) return;
-    const { path, namespace } = this.#settings;
+    const { path } = this.#settings;
+    const namespace = this.#namespace;
     const driver = await this.#settings.driver();
     const connection = await this.#turn("open the store", () => {
       const connection = connect(driver, this.#settings);
@@ -178,14 +181,29 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     }
   }
 
-  async #plan(): Promise<contract.MigrationPlan> {
-    const { path, file, namespace } = this.#settings;
+  /** Takes the name that its tables begin with; one open store has one. */
+  #call(namespace: string): void {
+    if (namespace === this.#namespace) return;
+    if (this.#opened !== undefined || this.#opening !== undefined) {
+      throw new SiderealError(
+        "CONFIG_CONFLICT",
+        `sqlite(${JSON.stringify(this.#settings.path)}) is open under the namespace ${this.#namespace}, and cannot be opened under ${namespace} too; make a second store of the same file`,
+      );
+    }
+    this.#sql = statements(checkNamespace(namespace));
+    this.#namespace = namespace;
+  }
+
+  async #plan(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
+    const { path, file } = this.#settings;
+    const namespace = checkNamespace(setting?.namespace ?? this.#namespace);
     if (this.#opened === undefined && !existsSync(file)) return planFrom(0, namespace);
     return this.#aside("read the schema", (connection) => planned(connection, namespace, path));
   }
 
-  async #migrate(): Promise<contract.MigrationPlan> {
-    const { path, namespace } = this.#settings;
+  async #migrate(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
+    const { path } = this.#settings;
+    const namespace = checkNamespace(setting?.namespace ?? this.#namespace);
     return this.#aside("migrate the schema", (connection) => migrate(connection, namespace, path));
   }
 

@@ -4,7 +4,6 @@ import type { QueueBackend } from "../../contracts/queue-backend.ts";
 import { systemClock } from "../../host/clock.ts";
 import { parseDuration, quoted } from "../../model/duration.ts";
 import { SiderealError } from "../../model/errors.ts";
-import { checkNamespace } from "../../model/names.ts";
 import { SqliteBackend } from "./backend.ts";
 import { loadDriver } from "./driver.ts";
 import type { SqliteOptions, SqliteTransaction } from "./options.ts";
@@ -27,7 +26,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): QueueBackend<
     const instead = path === ":memory:" ? "use memory() for a store in memory" : "give a plain path";
     throw new SiderealError("CONFIG_INVALID", `sqlite(path): ${quoted(path)} is not the name of a file; ${instead}`);
   }
-  const { synchronous = "normal", busyTimeout = 5_000, namespace = "sidereal", clock = systemClock } = options;
+  const { synchronous = "normal", busyTimeout = 5_000, clock = systemClock } = options;
   if (synchronous !== "full" && synchronous !== "normal") {
     throw new SiderealError("CONFIG_INVALID", `synchronous is ${quoted(synchronous)}, not "normal" or "full"`);
   }
@@ -36,7 +35,6 @@ export function sqlite(path: string, options: SqliteOptions = {}): QueueBackend<
     file: resolve(path),
     synchronous,
     patience: parseDuration(busyTimeout, "busyTimeout"),
-    namespace: checkNamespace(namespace),
     clock,
     driver: loadDriver,
   });

@@ -12,8 +12,6 @@ export interface SqliteOptions {
   readonly synchronous?: "normal" | "full";
   /** How long to wait for another process' write before STORE_BUSY; default 5 s. The wait does not block the process. */
   readonly busyTimeout?: Duration;
-  /** First part of the names of the tables; default `"sidereal"`. */
-  readonly namespace?: string;
   /** Default: the process' own clock. */
   readonly clock?: Clock;
 }
@@ -32,7 +30,6 @@ export interface Settings {
   readonly file: string;
   readonly synchronous: "full" | "normal";
   readonly patience: Millis;
-  readonly namespace: string;
   readonly clock: Clock;
   /** Finds the library. */
   readonly driver: () => Promise<OpenFile>;
