@@ -141,6 +141,30 @@ describe("the watchdog", () => {
   });
 });
 
+describe("a slow answer to a renewal", () => {
+  it("does not lengthen the local window, which counts from the request (M8)", async (t) => {
+    const stage = new Stage(t);
+    const reasons: string[] = [];
+    let sent = 0;
+    const service = await stage.service();
+    await service.enqueue(stage.task(stoppable(reasons)));
+    await stage.worker(
+      { leaseDuration: "30s" },
+      {
+        onCall: ({ method, nth }) => {
+          if (method !== "renew") return null;
+          if (nth > 1) return { lose: "request" };
+          sent = stage.clock.mono();
+          return { delayReply: 4_000 };
+        },
+      },
+    );
+    await stage.until("it is aborted", () => reasons.length > 0);
+    const window = stage.clock.mono() - sent;
+    assert.ok(window >= 26_990 && window <= 27_010, `${window} ms after the renewal was sent`);
+  });
+});
+
 describe("a lease that ends early, with its attempt's hard end", () => {
   it("is not taken for a whole one", async (t) => {
     const stage = new Stage(t);
