@@ -33,7 +33,7 @@ export interface WorkerStatus {
 
 /** Reports under way before no further records are claimed. */
 const MOST_REPORTS = 2_000;
-/** Records claimed ahead are given back when none of them could begin for so long. */
+/** Records claimed ahead are given back when the eldest has waited for so long. */
 const PATIENCE: Millis = 500;
 const CANCEL_CHECK: Millis = 1_000;
 const CANCEL_PAGE = 100;
@@ -63,7 +63,6 @@ export class CoreWorker {
   #claiming: Promise<void> = Promise.resolve();
   /** Whether the claim loop waits for a slot rather than for the store. */
   #wantsRoom = false;
-  #begunAt: Millis = 0;
   #unsubscribe: Cancel = () => {};
   #checkingCancels = false;
   #lookingAhead = false;
@@ -229,7 +228,6 @@ export class CoreWorker {
   }
 
   #run(attempt: Attempt, now: Millis): void {
-    this.#begunAt = now;
     void attempt.run().then(() => this.#ended(attempt, now));
   }
 
@@ -259,9 +257,10 @@ export class CoreWorker {
     if (this.#wantsRoom && this.#room() > 0) this.#rest.wake();
   }
 
-  /** Gives back what was claimed ahead and cannot begin because slow attempts hold the slots. */
+  /** Gives back what was claimed ahead and does not begin because its elders are slower than was thought. */
   #giveBackIdle(): void {
-    if (this.#parts.runtime.clock.mono() - this.#begunAt < PATIENCE || this.#slots.waiting.length === 0) return;
+    const [eldest] = this.#slots.waiting;
+    if (eldest === undefined || this.#parts.storeTime.now() - (eldest.record.startedAt ?? 0) < PATIENCE) return;
     this.#pace.stalled();
     this.#giveBackWaiting();
   }
