@@ -120,8 +120,7 @@ export type EnqueueArguments<Input, Tx> = [Input] extends [never]
   ? [input?: unknown, options?: EnqueueOptions<Tx>]
   : undefined extends Input
     ? [input?: Input, options?: EnqueueOptions<Tx>]
-    : // biome-ignore lint/suspicious/noConfusingVoidType: a handler without an input infers void, not undefined
-      [Input] extends [void]
+    : [Input] extends [void]
       ? [input?: undefined, options?: EnqueueOptions<Tx>]
       : [input: Input, options?: EnqueueOptions<Tx>];
 

@@ -12,7 +12,9 @@ function document(): string {
     const arrow = `${from ?? "[*]"} --> ${to}`;
     arrows.set(arrow, (arrows.get(arrow) ?? new Set()).add(verb));
   }
-  const rows = TRANSITIONS.map(({ verb, from, to, who, when }) => `| ${verb} | ${from ?? "–"} | ${to} | ${who} | ${when} |`);
+  const rows = TRANSITIONS.map(
+    ({ verb, from, to, who, when }) => `| ${verb} | ${from ?? "–"} | ${to} | ${who} | ${when} |`,
+  );
   return `# The life of a record
 
 Made from the table in \`src/model/lifecycle.ts\` (\`UPDATE_DOCS=1 npm run test:unit -- docs/lifecycle\` writes it anew). Anything that is not
