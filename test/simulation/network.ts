@@ -28,6 +28,7 @@ export interface Network {
   readonly isBad: () => boolean;
   /** How the store cannot be reached from this process now; null: it can. */
   readonly cutOff: (name: string) => "refused" | "silent" | null;
+  readonly slowReaper: number;
   /** Whether the store cannot take this lost record back now: its row is damaged, say. */
   readonly isStuck: (id: string) => boolean;
 }
@@ -108,7 +109,8 @@ function fate(network: Network, name: string, call: FaultCall): Fault {
   return fault;
 }
 
-function fateOf({ chance, faults, journal, isBad, cutOff }: Network, name: string, { method }: FaultCall): Fault {
+function fateOf(network: Network, name: string, { method, args }: FaultCall): Fault {
+  const { chance, faults, journal, isBad, cutOff, slowReaper } = network;
   const delay = (): number => (faults.latency === 0 ? 0.05 : (chance.below(100) / 100) * faults.latency);
   const fault: { -readonly [K in keyof Fault]: Fault[K] } = { delayRequest: delay(), delayReply: delay() };
   const cut = cutOff(name);
@@ -117,6 +119,10 @@ function fateOf({ chance, faults, journal, isBad, cutOff }: Network, name: strin
     return { ...fault, lose: "request", ...(cut === "silent" && { hang: true }) };
   }
   if (!isBad()) return fault;
+  if (slowReaper > 0 && method === "apply" && (args[0] as readonly Change[]).some(({ lapsed }) => lapsed)) {
+    journal.fault("recovery slow");
+    fault.delayRequest = (chance.below(1_000) / 1_000) * slowReaper;
+  }
   if (chance.often(faults.slow)) {
     journal.fault(`${method} slow`);
     if (chance.often(0.5)) fault.delayRequest = (chance.below(1_000) / 1_000) * faults.slowest;

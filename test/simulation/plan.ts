@@ -48,6 +48,8 @@ export interface Plan {
   readonly network: NetworkFaults;
   readonly events: EventRates;
   readonly jumpsAhead: boolean;
+  /** Longest delay of a write that takes a lost record back: its owner may return meanwhile. */
+  readonly slowReaper: number;
   /** Whether the store refuses to take one lost record back, until this true time. */
   readonly stuckUntil: number | null;
   readonly clocks: readonly ClockError[];
@@ -101,6 +103,7 @@ export function planOf(seed: number): Plan {
     },
     events,
     jumpsAhead: enabled(0.5),
+    slowReaper: enabled(0.3) ? lease : 0,
     stuckUntil: enabled(0.25) ? faultsUntil + 8 * lease + 45_000 : null,
     clocks: Array.from({ length: workers + 2 }, () => clockError(chance)),
   };

@@ -81,6 +81,7 @@ class World {
       chance: new Chance(plan.seed + 2 ** 34),
       faults: plan.network,
       isBad: () => !this.#healed,
+      slowReaper: plan.slowReaper,
       isStuck: (id) => this.#isStuck(id),
       cutOff: (name) => (this.#cuts.get(name) ?? this.#cuts.get("everybody"))?.how ?? null,
     };

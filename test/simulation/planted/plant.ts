@@ -16,27 +16,27 @@ export interface Red {
 }
 
 /** The first seed that turns red in a copy with the bug below the folder; null when none of them does. */
-export async function firstRed(folder: string, { edits }: PlantedBug, seeds: number): Promise<Red | null> {
+export async function firstRed(folder: string, { edits, from = 1 }: PlantedBug, seeds: number): Promise<Red | null> {
   await mkdir(folder, { recursive: true });
   for (const part of [...PARTS, ...FILES]) await cp(join(build, part), join(folder, part), { recursive: true });
-  for (const [file, from, to] of edits) {
+  for (const [file, text, mutation] of edits) {
     const path = join(folder, "src", file);
-    const text = await readFile(path, "utf8");
-    assert.equal(text.split(from).length - 1, 1, `${JSON.stringify(from)} occurs in ${file} once`);
+    const code = await readFile(path, "utf8");
+    assert.equal(code.split(text).length - 1, 1, `${JSON.stringify(text)} occurs in ${file} once`);
     await writeFile(
       path,
-      text.replace(from, () => to),
+      code.replace(text, () => mutation),
     );
   }
-  const { code, output } = await run(join(folder, "test/simulation/main.js"), seeds);
+  const { code, output } = await run(join(folder, "test/simulation/main.js"), from, seeds);
   if (code === 0) return null;
   const found = /^seed (\d+)\n {2}([\w-]+): /mu.exec(output);
   assert.ok(found, `the simulation ended with ${code} and said:\n${output.slice(-2_000)}`);
   return { seed: Number(found[1]), invariant: found[2] as string };
 }
 
-function run(main: string, seeds: number): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [main, "--until-red", "--seeds", String(seeds)], {
+function run(main: string, from: number, seeds: number): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [main, "--until-red", "--from", String(from), "--seeds", String(seeds)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
