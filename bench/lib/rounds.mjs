@@ -6,6 +6,8 @@ import { dist, out } from "./paths.mjs";
 import { SIZES } from "./plan.mjs";
 import { ask } from "./spawn.mjs";
 
+const MEGABYTE = 2 ** 20;
+
 /** Share of a core that others may use before a measurement is called disturbed. */
 const DISTURBED = 0.2;
 
@@ -135,11 +137,16 @@ export class Rounds {
   }
 
   async memory(adapter) {
-    const megabyte = 2 ** 20;
     const idle = await this.ask(adapter, "idle", { file: await this.file(adapter) });
-    this.add("W7", adapter, "idle worker, resident", idle.rss / megabyte, "MB");
-    // A peer without records has nothing that could grow or be stored.
-    if (!adapter.ours) return;
+    this.add("W7", adapter, "idle worker, resident", idle.rss / MEGABYTE, "MB");
+    if (adapter.ours) await this.growth(adapter);
+    // What keeps no records has none whose size could be told.
+    if (!adapter.ours && adapter.store === "memory") return;
+    const stored = await this.ask(adapter, "stored", { file: await this.file(adapter), count: this.size("stored") });
+    this.add("W7", adapter, "bytes per stored task", stored.value, "bytes");
+  }
+
+  async growth(adapter) {
     const count = this.size("growth");
     const growth = await this.ask(adapter, "growth", { file: await this.file(adapter), count });
     this.add("W7", adapter, "heap growth per task run", growth.heap / growth.tasks, "bytes");
@@ -147,18 +154,16 @@ export class Rounds {
       "W7",
       adapter,
       `heap growth over ${growth.tasks.toLocaleString("en")} tasks`,
-      growth.heap / megabyte,
+      growth.heap / MEGABYTE,
       "MB",
     );
     this.add(
       "W7",
       adapter,
       `resident growth over ${growth.tasks.toLocaleString("en")} tasks`,
-      growth.rss / megabyte,
+      growth.rss / MEGABYTE,
       "MB",
     );
-    const stored = await this.ask(adapter, "stored", { file: await this.file(adapter), count: this.size("stored") });
-    this.add("W7", adapter, "bytes per stored task", stored.value, "bytes");
   }
 
   async startUp() {
