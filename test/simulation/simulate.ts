@@ -235,21 +235,22 @@ class World {
     const began = this.#truth.mono();
     this.#truth.after(ms, () => {
       if (this.#cuts.get(name) !== cut) return;
-      if (name === "everybody") this.#checkReadiness(began);
+      this.#checkReadiness(name, began);
       this.#cuts.delete(name);
     });
   }
 
   /** At the end of an outage: a worker that had room all the time, and found no store, must say so. */
-  #checkReadiness(began: number): void {
+  #checkReadiness(name: string, began: number): void {
     const { pollInterval } = this.#plan;
     // The longest rest between two looks, and the two intervals within which an answer is awaited.
     if (this.#truth.mono() - began < 15 * pollInterval) return;
     for (const { process } of this.#machines) {
+      if (name !== "everybody" && name !== process.name) continue;
       if (process.state !== "up" || process.lastChange >= began || process.clock.paused) continue;
       const { ready, running, claimed } = process.worker?.status() ?? { ready: false, running: 0, claimed: 0 };
       if (running + claimed >= this.#plan.concurrency) continue;
-      this.#journal.check("I20", !ready, () => `${process.name} is ready in an outage since ${began}`);
+      this.#journal.check("I20", !ready, () => `${process.name} is ready cut off since ${began}`);
     }
   }
 
