@@ -34,8 +34,13 @@ function zombies(story: Story, { lease, heartbeat }: Evidence): Check {
     const { life, abortSeenAt, handlerEndedAt } = attempt;
     // It may also have ended first, or its process may have ended or been stopped again.
     const again = life.stops.some(({ from }) => from >= wokenAt && from < wokenAt + bound);
+    // Nobody took the record over: a renewal after waking was still in time, and there is nothing to notice.
+    const kept = !(story.writesOf.get(attempt.id) ?? []).some(
+      ({ verb, version, at }) =>
+        (verb === "lapse" || verb === "claim") && version > attempt.version && at < wokenAt + bound,
+    );
     const over =
-      again || life.endedAt < wokenAt + bound || (handlerEndedAt !== null && handlerEndedAt < wokenAt + bound);
+      kept || again || life.endedAt < wokenAt + bound || (handlerEndedAt !== null && handlerEndedAt < wokenAt + bound);
     tallied.expect(
       over || (abortSeenAt !== null && abortSeenAt < wokenAt + bound),
       () => `${attempt.id}: the handler in ${life.who} went on unaware`,
