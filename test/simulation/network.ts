@@ -36,8 +36,17 @@ export interface Network {
 /** Calls under way, by method: where a crash hits. */
 export type UnderWay = Map<string, number>;
 
-/** The store as one process sees it. */
-export function connect(network: Network, name: string, clock: ProcessClock, underWay: UnderWay): QueueBackend {
+/**
+ * The store as one process sees it.
+ * @param onClaimed - A claim was answered.
+ */
+export function connect(
+  network: Network,
+  name: string,
+  clock: ProcessClock,
+  underWay: UnderWay,
+  onClaimed: () => void,
+): QueueBackend {
   const { store, journal, chance } = network;
   const atStore = intercepted(store, (call, send) => witnessed(network, name, call, send), { keepOpen: true });
   const wire = faulty(atStore, { clock: clock.truth, onCall: (call) => fate(network, name, call) });
@@ -81,7 +90,10 @@ export function connect(network: Network, name: string, clock: ProcessClock, und
           (answer) =>
             clock.run(() => {
               done();
-              if (call.method === "claim") unanswered = null;
+              if (call.method === "claim") {
+                unanswered = null;
+                onClaimed();
+              }
               resolve(answer);
             }),
           (error: unknown) =>

@@ -34,7 +34,7 @@ export class SimProcess {
   worker: Worker | null = null;
   state: "starting" | "up" | "stopping" | "stopped" | "dead" = "starting";
   #stopped: Promise<void> | null = null;
-  /** True time at which it last came up, woke, or began or ended a handler. */
+  /** True time at which it last came up, woke, had a claim answered, or began or ended a handler. */
   lastChange = 0;
   /** Whether any pause hit it. */
   wasPaused = false;
@@ -43,7 +43,9 @@ export class SimProcess {
     this.name = name;
     this.#options = options;
     this.clock = new ProcessClock(options.truth, options.clockError);
-    const queueBackend = connect(options.network, name, this.clock, this.#underWay);
+    const queueBackend = connect(options.network, name, this.clock, this.#underWay, () => {
+      this.lastChange = options.truth.mono();
+    });
     const worker = options.worker ?? {};
     this.service = new QueueService(
       { queueBackend, worker },
