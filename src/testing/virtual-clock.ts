@@ -2,6 +2,7 @@
  * A clock that moves only when it is told to. Timers fire in the order of their time, then of their making; between two
  * of them everything that was promised gets its turn, so a run is the same every time.
  */
+import { Line } from "../backends/memory/line.ts";
 import type { Cancel, Clock } from "../contracts/clock.ts";
 import { systemClock } from "../host/clock.ts";
 import { type Duration, parseDuration } from "../model/duration.ts";
@@ -25,7 +26,7 @@ export interface VirtualClockOptions {
 
 export class VirtualClock implements Clock {
   readonly #wallAtZero: Millis;
-  readonly #heap: Timer[] = [];
+  readonly #timers: Line<Timer> = new Line(before);
   #mono: Millis = 0;
   #places = 0;
   #alive = 0;
@@ -49,7 +50,7 @@ export class VirtualClock implements Clock {
     this.#places += 1;
     this.#alive += 1;
     const timer: Timer = { due: this.#mono + Math.max(0, delay), place: this.#places, callback, cancelled: false };
-    push(this.#heap, timer);
+    this.#timers.add(timer);
     return () => {
       if (timer.cancelled) return;
       timer.cancelled = true;
@@ -72,8 +73,8 @@ export class VirtualClock implements Clock {
 
   /** Monotonic time of the next timer; null when there is none. */
   get nextAt(): Millis | null {
-    while (this.#heap[0]?.cancelled) pop(this.#heap);
-    return this.#heap[0]?.due ?? null;
+    while (this.#timers.first?.cancelled) this.#timers.shift();
+    return this.#timers.first?.due ?? null;
   }
 
   /** Lets everything run that waits for no timer of this clock; time stands still. Real I/O is not waited for. */
@@ -130,7 +131,7 @@ export class VirtualClock implements Clock {
   }
 
   async #fire(): Promise<void> {
-    const timer = pop(this.#heap) as Timer;
+    const timer = this.#timers.shift() as Timer;
     timer.cancelled = true;
     this.#alive -= 1;
     this.#mono = Math.max(this.#mono, timer.due);
@@ -140,34 +141,3 @@ export class VirtualClock implements Clock {
 }
 
 const before = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.due && a.place < b.place);
-
-function push(heap: Timer[], timer: Timer): void {
-  let at = heap.length;
-  heap.push(timer);
-  while (at > 0) {
-    const parent = (at - 1) >> 1;
-    const above = heap[parent] as Timer;
-    if (!before(timer, above)) break;
-    heap[at] = above;
-    at = parent;
-  }
-  heap[at] = timer;
-}
-
-function pop(heap: Timer[]): Timer | undefined {
-  const top = heap[0];
-  const last = heap.pop();
-  if (last === undefined || heap.length === 0) return top;
-  let at = 0;
-  for (;;) {
-    let child = 2 * at + 1;
-    if (child >= heap.length) break;
-    const right = heap[child + 1];
-    if (right !== undefined && before(right, heap[child] as Timer)) child += 1;
-    if (!before(heap[child] as Timer, last)) break;
-    heap[at] = heap[child] as Timer;
-    at = child;
-  }
-  heap[at] = last;
-  return top;
-}
