@@ -5,7 +5,7 @@
  *
  * Errors are `SiderealError`s with a `STORE_…` code; everything else is a bug of the backend.
  */
-import type { Draft, JsonText, Millis, TaskRecord } from "../model/record.ts";
+import type { Draft, JsonText, Millis, StatusCounts, TaskRecord } from "../model/record.ts";
 import type { Signals } from "./signals.ts";
 
 /** What became of one draft. */
@@ -76,18 +76,9 @@ export type RecordQuery =
       readonly states?: readonly TaskRecord["state"][];
     };
 
-/** Counts of one queue. */
-export interface Tally {
+/** Counts of one queue: `pending` is ready now, `scheduled` pending but not ready yet, `running` includes dispatched. */
+export interface Tally extends Omit<StatusCounts, "total"> {
   readonly queue: string;
-  /** Ready now. */
-  readonly pending: number;
-  /** Pending, but not ready yet. */
-  readonly scheduled: number;
-  /** Running or dispatched. */
-  readonly running: number;
-  readonly completed: number;
-  readonly failed: number;
-  readonly cancelled: number;
   /** When the oldest ready record became ready; null when none is ready. */
   readonly oldestReadyAt: Millis | null;
 }

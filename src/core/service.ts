@@ -16,7 +16,7 @@ import { NO_OPTIONS, type Prepared, prepare, validated } from "./prepare.ts";
 import type { TaskRegistry } from "./registry.ts";
 import type { EnqueueArguments, EnqueueOptions, QueueService, Task } from "./vocabulary.ts";
 
-/** What a service is made of; `compose.ts` fills it in. */
+/** What a service is made of; `src/sidereal.ts` fills it in. */
 export interface ServiceParts<Tx> {
   readonly settings: Settings;
   readonly backend: QueueBackend<Tx>;
