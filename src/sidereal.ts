@@ -7,13 +7,14 @@ import { type QueueConfig, resolveConfig, type Settings } from "./core/config.ts
 import { type DiscoverOptions, discover, loadTaskModules } from "./core/modules.ts";
 import { registry } from "./core/registry.ts";
 import { CoreService } from "./core/service.ts";
+import type { WorkerHealth } from "./core/vitals.ts";
 import { CoreWorker, type StopOutcome } from "./core/worker.ts";
 import { systemClock } from "./host/clock.ts";
 import { stderrLogger } from "./host/logger.ts";
 import { importModule } from "./host/modules.ts";
-import { workerName } from "./host/process.ts";
+import { processPlace, workerName } from "./host/process.ts";
 import { systemRandom } from "./host/random.ts";
-import { SiderealError } from "./model/errors.ts";
+import { hasCode, SiderealError } from "./model/errors.ts";
 
 /** Replaces parts of the outside world; for tests. */
 export type RuntimeOverrides = Partial<Runtime>;
@@ -26,8 +27,12 @@ export class QueueService<Tx = never> extends CoreService<Tx> {
     const { clock = systemClock, random = systemRandom, logger = config.logger ?? stderrLogger() } = overrides;
     const { queueBackend = "memory" } = config;
     const backend = (queueBackend === "memory" ? memory({ clock }) : queueBackend) as QueueBackend<Tx>;
-    const before = (): Promise<unknown> => loadTaskModules(settings.taskModules, process.cwd(), importModule);
-    super({ settings, backend, runtime: { clock, random, logger }, registry, before });
+    super({ settings, backend, runtime: { clock, random, logger }, registry, before: () => this.loadTasks() });
+  }
+
+  /** Imports the modules that the setting `taskModules` names; `open` does it first. @throws TASK_MODULE_…, TASK_DUPLICATE */
+  async loadTasks(): Promise<void> {
+    await loadTaskModules(this.settings.taskModules, process.cwd(), importModule);
   }
 
   /** The configuration with defaults filled in; durations in milliseconds. */
@@ -49,7 +54,7 @@ export class Worker {
   ) {
     this.#owns = !(from instanceof CoreService);
     this.service = (from instanceof CoreService ? from : new QueueService(from, overrides)) as QueueService<unknown>;
-    this.#core = new CoreWorker(this.service.parts, workerName(this.service.parts.ids.token()));
+    this.#core = new CoreWorker(this.service.parts, workerName(this.service.parts.ids.token()), processPlace());
   }
 
   /** Worker id: host, process and a random part. */
@@ -57,14 +62,19 @@ export class Worker {
     return this.#core.id;
   }
 
-  /** Opens the service where the worker has its own, and begins to claim. @throws STORE_…, NOT_OPEN, WORKER_STARTED */
+  /** Opens the service where the worker has its own, initialises schedules, and begins to claim. @throws STORE_…, SCHEDULE_INVALID, NOT_OPEN, WORKER_STARTED */
   async start(): Promise<this> {
     const { state } = this.status();
     if (state !== "new") throw new SiderealError("WORKER_STARTED", `Worker ${this.id} is ${state}`);
     if (this.#owns) await this.service.open();
     else if (!this.service.isOpen)
       throw new SiderealError("NOT_OPEN", "The worker's queue service has not been opened");
-    await this.#core.start();
+    try {
+      await this.#core.start();
+    } catch (error) {
+      if (this.#owns && !hasCode(error, "WORKER_STARTED")) await this.service.close();
+      throw error;
+    }
     return this;
   }
 
@@ -81,6 +91,11 @@ export class Worker {
   /** What the worker is doing, and whether it can reach its store. */
   status(): ReturnType<CoreWorker["status"]> {
     return this.#core.status();
+  }
+
+  /** How the worker is, for a health check: whether a claim was answered lately, event-loop blocks, stuck handlers. */
+  health(): WorkerHealth {
+    return this.#core.health();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

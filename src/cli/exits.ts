@@ -4,6 +4,10 @@ export const EXIT = {
   failed: 1,
   /** The drain passed its limit, or was cut short, and running tasks were aborted. */
   escalated: 2,
+  /** `scheduler-health`: the application registers no canary task. */
+  unregistered: 3,
+  /** `scheduler-health`: the canary has not completed lately. */
+  stale: 4,
   /** The command was called the wrong way: it never looks like a worker's 1 or 2. */
   usage: 64,
 } as const;

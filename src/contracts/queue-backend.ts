@@ -1,7 +1,8 @@
 /**
  * The contract every store implements. A backend keeps records and decides nothing: it knows neither retries nor
  * back-off, neither cancellation nor uniqueness policy. Every method is atomic per record, idempotent under its ids and
- * tokens, and follows the store's own clock.
+ * tokens, and follows the store's own clock. Names and ids are in the order of their code points, which is that of their
+ * UTF-8 bytes.
  *
  * Errors are `SiderealError`s with a `STORE_…` code; everything else is a bug of the backend.
  */
@@ -65,16 +66,70 @@ export type RecordQuery =
   /** Running records with a cancel request, by id after `after`. */
   | { readonly by: "cancelling"; readonly after: string | null; readonly limit: number }
   /** The pending record that becomes ready next in the store's future, optionally of these queues. */
-  | { readonly by: "next"; readonly queues: readonly string[] | null }
-  /** Every record, by id (which is by time of creation) after `after`. */
-  | {
-      readonly by: "creation";
-      readonly after: string | null;
-      readonly limit: number;
-      readonly queues?: readonly string[];
-      readonly tasks?: readonly string[];
-      readonly states?: readonly TaskRecord["state"][];
-    };
+  | { readonly by: "next"; readonly queues: readonly string[] | null };
+
+/**
+ * Records by id, which is by time of creation: what people look at. A store serves it from its index of ids, and from an
+ * index of their own where only failed and cancelled records are asked for; it filters as it reads.
+ */
+export interface PageQuery {
+  readonly order: "oldest" | "newest";
+  /** Go on behind this id; null: from the beginning. */
+  readonly after: string | null;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly queues?: readonly string[];
+  readonly tasks?: readonly string[];
+  readonly states?: readonly TaskRecord["state"][];
+}
+
+export interface Page {
+  readonly records: readonly TaskRecord[];
+  /**
+   * Where to go on: the last record's id if the page is full. A store looks at 10,000 records per call at most, so that
+   * a short page, too, may have a successor: then it is the last id that it looked at. Null: nothing is left.
+   */
+  readonly next: string | null;
+}
+
+/** Which finished records retention removes: those of these states that finished before this instant, oldest first. */
+export interface PruneQuery {
+  readonly states: readonly ("completed" | "failed" | "cancelled")[];
+  readonly before: Millis;
+  /** At most so many; at least 1. */
+  readonly limit: number;
+}
+
+/** A schedule as stored. What it says is the core's business; the store knows its name, its version and when to look. */
+export interface ScheduleRow {
+  /** Case-sensitive; unique in the namespace. */
+  readonly name: string;
+  /** Guards every write. It grows with each, and a schedule made anew begins above its predecessor. */
+  readonly version: number;
+  /** Store time at which it wants to be looked at; null: never by itself. */
+  readonly dueAt: Millis | null;
+  readonly body: JsonText;
+}
+
+/** A compare-and-set on one schedule, and the records that belong to that step. */
+export interface ScheduleChange {
+  /** The decision was made from this: the stored version must still be the same. Null: there must be none of that name. */
+  readonly from: ScheduleRow | null;
+  /** The next row, of the same name; null removes it. Not null if `from` is: such a change does not hold. */
+  readonly to: ScheduleRow | null;
+  /** Inserted in the same step if the guard held, each as `insert` does it: an equal id or a live equal key keeps the old record. */
+  readonly ticks: readonly Draft[];
+}
+
+/** At most 1,000 schedules, by name. */
+export type ScheduleQuery =
+  /** Missing ones are left out. */
+  | { readonly by: "name"; readonly names: readonly string[] }
+  /** Those whose `dueAt` has come, by name after `after`. */
+  | { readonly by: "due"; readonly after: string | null; readonly limit: number }
+  /** The one with the earliest `dueAt`, past or future. */
+  | { readonly by: "next" }
+  | { readonly by: "all"; readonly after: string | null; readonly limit: number };
 
 /** Counts of one queue: `pending` is ready now, `scheduled` pending but not ready yet, `running` includes dispatched. */
 export interface Tally extends Omit<StatusCounts, "total"> {
@@ -102,6 +157,8 @@ export interface HoldOptions {
 export interface StoreSetting {
   /** Prefix of everything the store names; default `sidereal`. */
   readonly namespace: string;
+  /** Takes one sentence for the log about something that costs the user time, and that the store goes on without. */
+  readonly warn?: (message: string) => void;
 }
 
 export interface MigrationPlan {
@@ -110,6 +167,18 @@ export interface MigrationPlan {
   readonly to: number;
   /** The statements that bring it there, in order; empty when nothing is to be done. */
   readonly statements: readonly string[];
+}
+
+/** One thing that was looked at, and how it is. */
+export interface Finding {
+  /** What was looked at, in a word or two. */
+  readonly check: string;
+  /** `warning`: legal but dangerous, or soon a problem. `problem`: tasks are lost, late or not run. */
+  readonly level: "ok" | "warning" | "problem";
+  /** One sentence, without secrets. */
+  readonly message: string;
+  /** What to do; null where all is well. */
+  readonly advice: string | null;
 }
 
 /**
@@ -137,8 +206,13 @@ export interface QueueBackend<Tx = never> {
   find(query: RecordQuery): Promise<readonly TaskRecord[]>;
   /** Counts per queue, by queue name; of these queues or of all that hold records. */
   tally(queues?: readonly string[]): Promise<readonly Tally[]>;
-  /** Deletes at most `limit` terminal records that finished before this instant, oldest first; answers how many. */
-  prune(before: Millis, limit: number): Promise<number>;
+  /** One page of records for people; see `PageQuery`. */
+  page(query: PageQuery): Promise<Page>;
+  /** Deletes finished records as the query says; answers how many. */
+  prune(query: PruneQuery): Promise<number>;
+  schedules(query: ScheduleQuery): Promise<readonly ScheduleRow[]>;
+  /** Replaces each schedule whose version is still that of `from`, and inserts its ticks in the same atomic step; true where it did. In input order. */
+  advance(changes: readonly ScheduleChange[]): Promise<readonly boolean[]>;
   /** Takes or extends a reservation; answers with the holder there is, the caller or another. An over one is free. */
   hold(name: string, holder: string, options?: HoldOptions): Promise<Hold>;
   /** Gives a reservation back; true if this holder had it. */
@@ -151,6 +225,16 @@ export interface QueueBackend<Tx = never> {
   readonly gathers?: boolean;
   /** Joins the caller's own open transaction. */
   within?(tx: Tx): Pick<QueueBackend, "insert" | "apply">;
+  /**
+   * Opens a transaction on the store's own database for the body: committed when that resolves, rolled back when it rejects,
+   * and then with the very error. Present where `within` is, and what it hands out can be given to that. Others are told of
+   * what was written once it is committed. An aborted signal ends it by force, as far as the client can do that: whatever
+   * the body still does is not committed.
+   * @throws what the body throws; STORE_… errors of beginning (nothing was done) and of committing (it may have been)
+   */
+  transaction?<T>(body: (tx: Tx) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Looks at what the open store stands on (disk, files, a server's settings) and changes nothing; for `sidereal doctor`. */
+  diagnose?(): Promise<readonly Finding[]>;
   /** What `open` would do to the schema, and doing it; absent where there is no schema. */
   readonly schema?: {
     plan(setting?: StoreSetting): Promise<MigrationPlan>;

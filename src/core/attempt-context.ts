@@ -4,8 +4,11 @@ import { SiderealError } from "../model/errors.ts";
 import type { Json } from "../model/json.ts";
 import type { Note } from "../model/lifecycle.ts";
 import type { Millis, TaskProgress, TaskRecord } from "../model/record.ts";
+import type { Dependency } from "./dependency.ts";
 import { clean, cleanBytes, describeFailure, isKind, shown } from "./failure.ts";
+import type { JointCompletion } from "./joint-completion.ts";
 import type { Parts } from "./parts.ts";
+import { type Provision, unknownDependency } from "./provision.ts";
 import type { QueueService, TaskContext } from "./vocabulary.ts";
 
 const LINE = 8_192;
@@ -26,6 +29,9 @@ export class SnoozeRequest extends Error {
 export interface ContextHost {
   note(note: Note): Promise<void>;
   isSure(): boolean;
+  /** Null: the configuration has no dependencies. */
+  readonly provision: Provision | null;
+  readonly joint: JointCompletion;
 }
 
 export class AttemptContext implements TaskContext {
@@ -75,6 +81,16 @@ export class AttemptContext implements TaskContext {
     return this.#record.tags;
   }
 
+  get schedule(): string | null {
+    const { origin } = this.#record;
+    return origin?.kind === "schedule" ? origin.schedule : null;
+  }
+
+  get scheduledFor(): Date | null {
+    const { origin } = this.#record;
+    return origin?.kind === "schedule" ? new Date(origin.scheduledFor) : null;
+  }
+
   get service(): QueueService<unknown> {
     return this.#parts.service;
   }
@@ -96,6 +112,12 @@ export class AttemptContext implements TaskContext {
   abort(reason: SiderealError): void {
     this.#aborted = reason;
     this.#controller?.abort(reason);
+  }
+
+  use<Value>(dependency: Dependency<Value>): Value {
+    const { provision } = this.#host;
+    if (provision !== null) return provision.use(dependency);
+    throw unknownDependency(this, dependency, "the configuration has neither a provider nor a resolver");
   }
 
   progress(current: number, total?: number, message?: string): Promise<void> {
@@ -123,6 +145,14 @@ export class AttemptContext implements TaskContext {
     const text = parts.map((part) => (typeof part === "string" ? part : asLine(part))).join(" ");
     const line = { at: this.#parts.storeTime.now(), attempt: this.attempt, message: cleanBytes(text, LINE) };
     return this.#host.note({ lines: [line] });
+  }
+
+  transaction<Tx, Result>(body: (tx: Tx) => Promise<Result>): Promise<Result> {
+    return this.#host.joint.transaction(body);
+  }
+
+  completeIn(tx: unknown, result?: unknown): Promise<void> {
+    return this.#host.joint.completeIn(tx, result);
   }
 
   snooze(duration: Duration): never {

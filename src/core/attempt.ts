@@ -3,35 +3,22 @@
  * guarded by our claim; a handler cannot make it fail.
  */
 import type { Cancel } from "../contracts/clock.ts";
-import { parseDuration } from "../model/duration.ts";
-import { NonRetryableError, RetryAfterError, SiderealError, TaskCancelledError } from "../model/errors.ts";
-import { type EncodeOptions, encodeJson } from "../model/json.ts";
+import { NonRetryableError, SiderealError, TaskCancelledError } from "../model/errors.ts";
 import { cancelled, completed, failed, isOwned, type Note, noted, released } from "../model/lifecycle.ts";
 import type { EndReason, JsonText, Millis, TaskFailure, TaskRecord } from "../model/record.ts";
-import { backoffDelay } from "../model/retry.ts";
 import { AttemptContext, SnoozeRequest } from "./attempt-context.ts";
 import { inContext } from "./context.ts";
-import { clean, describeFailure, isKind } from "./failure.ts";
+import { describeCancel, type Ending, scopeOutcome, storable } from "./ending.ts";
+import { isKind } from "./failure.ts";
+import { JointCompletion } from "./joint-completion.ts";
 import type { Owned } from "./lease.ts";
 import { Notes } from "./notes.ts";
 import type { Parts } from "./parts.ts";
 import { validated } from "./prepare.ts";
+import { type DependencySources, Provision } from "./provision.ts";
+import { describedFailure, retryDelay } from "./retry-delay.ts";
 import type { Settled } from "./settle.ts";
 import type { Task } from "./vocabulary.ts";
-
-/** How the handler ended. */
-type Ending =
-  | { readonly returned: unknown }
-  | { readonly threw: unknown }
-  /** Its stored input no longer passes the task's validation. */
-  | { readonly refused: SiderealError };
-
-const RESULT: EncodeOptions = {
-  what: "result",
-  notJson: "RESULT_NOT_JSON",
-  tooLarge: "RESULT_TOO_LARGE",
-  dropUndefined: true,
-};
 
 /** What an attempt asks of the worker that runs it. */
 export interface AttemptHost {
@@ -55,6 +42,9 @@ export class Attempt implements Owned {
   /** Made with the first note: most attempts write none. */
   #notes: Notes | null = null;
   #context: AttemptContext | null = null;
+  #provision: Provision | null = null;
+  /** Made when a handler asks for it. */
+  #joint: JointCompletion | null = null;
   #aborted: SiderealError | null = null;
   #cancelTimers: Cancel[] = [];
   /** Why validation refused the stored input, so that the handler was never called. */
@@ -77,6 +67,31 @@ export class Attempt implements Owned {
     return this.#aborted;
   }
 
+  /** The handler's dependencies; null where the configuration has none. */
+  get provision(): Provision | null {
+    return this.#provision;
+  }
+
+  /** Completion inside a transaction. */
+  get joint(): JointCompletion {
+    this.#joint ??= new JointCompletion(this.#parts, this);
+    return this.#joint;
+  }
+
+  get isLocked(): boolean {
+    return this.#joint?.isLocked ?? false;
+  }
+
+  get obstacle(): SiderealError | null {
+    if (this.#aborted !== null || !this.#concluded) return this.#aborted;
+    return new SiderealError("ILLEGAL_TRANSITION", `Task ${this.taskName} (${this.id}): the attempt has ended`);
+  }
+
+  moved(record: TaskRecord): void {
+    this.record = record;
+    if (record.cancelRequestedAt !== null) this.cancelRequested(record);
+  }
+
   /** Resolves when the handler has ended, whatever it did; its report may still be under way (`reported`). Never rejects. */
   async run(): Promise<void> {
     const task = this.#parts.registry.get(this.taskName);
@@ -90,10 +105,12 @@ export class Attempt implements Owned {
       const { input } = this.record;
       const stored = input === null ? undefined : this.#decoded(input);
       const value = task.schema === null ? stored : await this.#accepted(task, stored);
-      ending = { returned: await inContext(context, () => task.run(value as never, context)) };
+      if (this.#parts.settings.dependencies !== null) await this.#provide(context, this.#parts.settings.dependencies);
+      ending = storable(await inContext(context, () => task.run(value as never, context)));
     } catch (thrown) {
-      ending = this.#refusal === null ? { threw: thrown } : { refused: this.#refusal };
+      ending = this.#thrown(thrown);
     }
+    if (this.#provision !== null) ending = await this.#letGo(context, this.#provision, ending);
     this.#stopTimers();
     this.#conclude(() => this.#finish(task, ending));
   }
@@ -105,15 +122,27 @@ export class Attempt implements Owned {
 
   /** Stores a note on the record, together with its neighbours. Never rejects. */
   note(note: Note): Promise<void> {
-    const turn = (): Promise<void> => new Promise((resolve) => this.#parts.runtime.clock.soon(resolve));
-    if (this.#notes === null && this.#concluded) return turn();
-    this.#notes ??= new Notes((merged) => this.#write(merged), turn);
-    return this.#notes.add(note);
+    if ((this.#notes === null && this.#concluded) || this.isLocked) return this.#turn();
+    return this.notes.add(note);
+  }
+
+  get notes(): Notes {
+    this.#notes ??= new Notes(
+      (merged) => this.#write(merged),
+      () => this.#turn(),
+    );
+    return this.#notes;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#parts.runtime.clock.soon(resolve));
   }
 
   /** Whether the record is surely ours. */
   isSure(): boolean {
-    return !this.#concluded && this.#aborted?.code !== "LEASE_LOST" && this.#host.isSure(this.id);
+    return (
+      !this.#concluded && !this.#joint?.isDone && this.#aborted?.code !== "LEASE_LOST" && this.#host.isSure(this.id)
+    );
   }
 
   /** Asks the handler to stop; the first reason counts, except that a lost lease outranks every other. */
@@ -127,6 +156,7 @@ export class Attempt implements Owned {
     this.#cancelTimers.push(
       this.#parts.runtime.clock.after(this.#parts.settings.worker.finalCancelTimeout, () => {
         this.#host.stuck(this);
+        this.#joint?.force(reason);
         // A timeout is reported even while the handler goes on; its slot stays taken until it ends.
         const task = this.#parts.registry.get(this.taskName);
         if (reason.code === "ATTEMPT_TIMEOUT" && task !== undefined)
@@ -136,7 +166,7 @@ export class Attempt implements Owned {
   }
 
   lose(error: SiderealError): void {
-    this.abort(error);
+    if (!this.#joint?.isDone) this.abort(error);
   }
 
   cancelRequested(record: TaskRecord = this.record): void {
@@ -164,6 +194,31 @@ export class Attempt implements Owned {
     const { timeout } = this.record.policy;
     if (timeout !== null) this.#timeoutAfter(timeout);
     return context;
+  }
+
+  /** @throws what the sources throw; why the attempt was stopped meanwhile */
+  async #provide(context: AttemptContext, sources: DependencySources): Promise<void> {
+    const provision = new Provision(context);
+    this.#provision = provision;
+    await inContext(context, () => provision.fill(sources));
+    if (this.#aborted !== null) throw this.#aborted;
+  }
+
+  /** Tells the dependencies how it went; a handler that returned too late has not succeeded. */
+  async #letGo(context: AttemptContext, provision: Provision, ending: Ending): Promise<Ending> {
+    const code = this.#aborted?.code;
+    const isLost = this.#concluded || code === "LEASE_LOST" || code === "ATTEMPT_TIMEOUT";
+    const isRevoked = isLost && !this.#joint?.isDone;
+    const outcome = scopeOutcome(ending, isRevoked ? this.#aborted : null);
+    try {
+      await inContext(context, () => provision.release(outcome));
+      return ending;
+    } catch (thrown) {
+      if (outcome.ok && this.#aborted === null) return { threw: thrown };
+      const error = this.#described(thrown);
+      this.#parts.runtime.logger.error("a task's dependencies could not be released", { ...this.#names(), error });
+      return outcome.ok ? { threw: thrown } : ending;
+    }
   }
 
   async #accepted(task: Task, value: unknown): Promise<unknown> {
@@ -206,11 +261,33 @@ export class Attempt implements Owned {
     );
   }
 
+  #thrown(thrown: unknown): Ending {
+    if (this.#refusal !== null) return { refused: this.#refusal };
+    return this.#joint?.refused(thrown) ? { unstorable: thrown } : { threw: thrown };
+  }
+
   #finish(task: Task, ending: Ending): Promise<Settled | null> {
+    return this.#joint === null ? this.#outcome(task, ending) : this.#finishJoint(this.#joint, task, ending);
+  }
+
+  async #finishJoint(joint: JointCompletion, task: Task, ending: Ending): Promise<Settled | null> {
+    const settled = await joint.settled(() => this.#outcome(task, ending));
+    if ("threw" in ending && settled?.record?.state === "completed") {
+      const error = this.#described(ending.threw);
+      this.#parts.runtime.logger.warn("a task threw after it was completed in a transaction", {
+        ...this.#names(),
+        error,
+      });
+    }
+    return settled;
+  }
+
+  #outcome(task: Task, ending: Ending): Promise<Settled | null> {
     const { code } = this.#aborted ?? {};
     if (code === "LEASE_LOST") return Promise.resolve(null);
     if (code === "ATTEMPT_TIMEOUT") return this.#fail(task, this.#aborted, "timeout");
-    if ("returned" in ending) return this.#complete(task, ending.returned);
+    if ("result" in ending) return this.#complete(ending.result);
+    if ("unstorable" in ending) return this.#fail(task, ending.unstorable, "result");
     if ("refused" in ending) return this.#fail(task, ending.refused, "input");
     const { threw } = ending;
     if (isKind(threw, SnoozeRequest) && Number.isFinite(threw.duration))
@@ -222,37 +299,20 @@ export class Attempt implements Owned {
     return this.#fail(task, threw, "error");
   }
 
-  #complete(task: Task, value: unknown): Promise<Settled | null> {
-    let result: JsonText | null;
-    try {
-      result = value === undefined ? null : encodeJson(value, RESULT);
-    } catch (error) {
-      return this.#fail(task, error, "result");
-    }
+  #complete(result: JsonText | null): Promise<Settled | null> {
     return this.#settle((current) => completed(current, { now: this.#now(), result }));
   }
 
   #fail(task: Task, thrown: unknown, reason: EndReason): Promise<Settled | null> {
     const retryable = reason !== "input" && reason !== "result" && !isKind(thrown, NonRetryableError);
-    const error: TaskFailure = describeFailure(thrown, this.record.attempt, this.#now());
-    const retryIn = retryable ? this.#retryIn(task, thrown) : 0;
+    const error = this.#described(thrown);
+    const retryIn = retryable ? retryDelay(this.#parts, task, this.record, thrown) : 0;
     return this.#settle((current) => failed(current, { now: this.#now(), error, retryable, retryIn, reason }));
   }
 
-  #retryIn(task: Task, thrown: unknown): Millis {
-    const { policy, failures, attempt } = this.record;
-    const { random, logger } = this.#parts.runtime;
-    try {
-      if (isKind(thrown, RetryAfterError)) return parseDuration(thrown.after, "RetryAfterError.after");
-      if (policy.backoff.kind === "custom" && task.customBackoff !== null) {
-        const delay: unknown = task.customBackoff(attempt, thrown);
-        if (delay instanceof Promise) delay.catch(() => {});
-        return parseDuration(delay, `Task ${task.name}: backoff()`);
-      }
-    } catch (error) {
-      logger.warn("a retry delay is not usable; the task's default back-off applies", { ...this.#names(), error });
-    }
-    return backoffDelay(policy.backoff, failures + 1, random.next());
+  /** What may be stored and logged of an error. */
+  #described(thrown: unknown): TaskFailure {
+    return describedFailure(this.#parts, this.record, thrown);
   }
 
   #snooze(current: TaskRecord, request: SnoozeRequest): TaskRecord {
@@ -276,6 +336,7 @@ export class Attempt implements Owned {
 
   #settle(next: (current: TaskRecord) => TaskRecord): Promise<Settled> {
     const decide = (current: TaskRecord): TaskRecord | null => (isOwned(current, this.claim) ? next(current) : null);
+    if (this.#joint !== null) return this.#joint.settle(decide, this.#host);
     return this.#parts.settler.settle(this.record, decide, this.#host);
   }
 
@@ -283,8 +344,7 @@ export class Attempt implements Owned {
     try {
       const settled = await this.#settle((current) => noted(current, note));
       if (settled.verdict !== "applied") return;
-      this.record = settled.record;
-      if (settled.record.cancelRequestedAt !== null) this.cancelRequested(settled.record);
+      this.moved(settled.record);
     } catch (error) {
       this.#parts.runtime.logger.warn("a task's progress could not be stored", { ...this.#names(), error });
     }
@@ -318,14 +378,5 @@ function begun<T>(start: () => Promise<T>): Promise<T> {
     return start();
   } catch (error) {
     return Promise.reject(error);
-  }
-}
-
-/** The reason of a cancel that a handler threw; errors of another copy of the class have it too. */
-function describeCancel(thrown: TaskCancelledError): string | null {
-  try {
-    return typeof thrown.reason === "string" ? clean(thrown.reason, 1_000) : null;
-  } catch {
-    return null;
   }
 }

@@ -11,7 +11,8 @@ export function callSite(callee: (...args: never) => unknown): string {
   Error.stackTraceLimit = 1;
   Error.captureStackTrace(holder, callee);
   Error.stackTraceLimit = before;
-  const match = /\(?((?:file:\/\/)?[^()\s][^()]*?):(\d+):\d+\)?\s*$/u.exec(holder.stack ?? "");
+  const frame = holder.stack?.split("\n").at(-1) ?? "";
+  const match = /\(?((?:file:\/\/)?[^()\s][^()]*?):(\d+):\d+\)?\s*$/u.exec(frame);
   if (match?.[1] === undefined) return "unknown";
   const file = match[1]
     .replace(/^.*? \(?(?=file:|\/)/u, "")

@@ -10,7 +10,20 @@ export const CALL_TIMEOUT: Millis = 10_000;
 /** The methods of a backend that moving parts call. */
 export type Calls = Pick<
   QueueBackend,
-  "now" | "insert" | "claim" | "apply" | "renew" | "find" | "tally" | "prune" | "hold" | "release" | "held"
+  | "now"
+  | "insert"
+  | "claim"
+  | "apply"
+  | "renew"
+  | "find"
+  | "page"
+  | "tally"
+  | "prune"
+  | "schedules"
+  | "advance"
+  | "hold"
+  | "release"
+  | "held"
 >;
 
 /**
@@ -43,7 +56,10 @@ export function bounded<Tx>(backend: QueueBackend<Tx>, clock: Clock, timeout: Mi
       call("renew", () => backend.renew(claims, lease), Math.min(timeout, Math.ceil(lease / 6))),
     find: (query) => call("find", () => backend.find(query)),
     tally: (queues) => call("tally", () => backend.tally(queues)),
-    prune: (before, limit) => call("prune", () => backend.prune(before, limit)),
+    page: (query) => call("page", () => backend.page(query)),
+    prune: (query) => call("prune", () => backend.prune(query)),
+    schedules: (query) => call("schedules", () => backend.schedules(query)),
+    advance: (changes) => call("advance", () => backend.advance(changes)),
     hold: (name, holder, options) => call("hold", () => backend.hold(name, holder, options)),
     release: (name, holder) => call("release", () => backend.release(name, holder)),
     held: (prefix) => call("held", () => backend.held(prefix)),

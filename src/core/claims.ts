@@ -12,6 +12,9 @@ export interface Claimed {
   readonly granted: readonly Millis[];
 }
 
+/** The execution backends whose records a worker runs itself. */
+export const EXECUTIONS: readonly string[] = ["local"];
+
 export class Claims {
   readonly #parts: Parts;
   readonly #workerId: string;
@@ -31,9 +34,9 @@ export class Claims {
    * more than is asked for now.
    */
   async claim(limit: number, queueLimits: Readonly<Record<string, number>>): Promise<Claimed> {
-    const { registry, runtime, ids } = this.#parts;
+    const { registry, ids } = this.#parts;
     const tasks = registry.names();
-    if (tasks.length === 0 && this.#token === null) return { records: [], sent: runtime.clock.mono(), granted: [] };
+    if (tasks.length === 0 && this.#token === null) return this.#nothing();
     const again = this.#token !== null;
     this.#token ??= ids.token();
     const claimed = await this.#send(this.#token, { limit, tasks, queueLimits });
@@ -55,6 +58,17 @@ export class Claims {
     return claimed;
   }
 
+  /** There is nothing to ask for; whether the store answers is worth knowing all the same. */
+  async #nothing(): Promise<Claimed> {
+    const { calls, runtime } = this.#parts;
+    const sent = runtime.clock.mono();
+    this.waitingSince = sent;
+    await calls.now().finally(() => {
+      this.waitingSince = null;
+    });
+    return { records: [], sent, granted: [] };
+  }
+
   async #send(token: string, what: Pick<ClaimRequest, "limit" | "tasks" | "queueLimits">): Promise<Claimed> {
     const { calls, settings, runtime } = this.#parts;
     const { queues, staleAfter } = settings.worker;
@@ -65,7 +79,7 @@ export class Claims {
       workerId: this.#workerId,
       lease: staleAfter,
       queues: queues.length === 0 ? null : queues,
-      executions: ["local"],
+      executions: EXECUTIONS,
     };
     this.waitingSince = sent;
     const records = await calls.claim(request).finally(() => {

@@ -5,6 +5,10 @@ import { type Duration, parseDuration, quoted } from "../model/duration.ts";
 import { SiderealError } from "../model/errors.ts";
 import { checkName, checkNamespace } from "../model/names.ts";
 import type { Millis } from "../model/record.ts";
+import type { DependencyConfig } from "./dependency.ts";
+import type { DependencySources } from "./provision.ts";
+import { type RetentionConfig, type RetentionRules, resolveRetention } from "./retention-rules.ts";
+import type { SanitizeError } from "./sanitize.ts";
 
 /** Where claimed work runs: in the worker (`local`), or inside the `enqueue` call itself (`immediate`). */
 export type ExecutionBackendName = "local" | "immediate";
@@ -30,8 +34,11 @@ export interface WorkerConfig {
   readonly gracefulShutdownTimeout?: Duration;
   /** How long it then waits after aborting them; default `"5s"`. Also how long a handler may ignore its signal before it is called stuck. */
   readonly finalCancelTimeout?: Duration;
-  /** Finished records are removed so long after they finished; `null` keeps them for ever. Default `"30d"`. */
-  readonly retention?: Duration | null;
+  /**
+   * Finished records are removed so long after they finished, or where there are more of them: by state, or a duration for
+   * all of them; `null` keeps them for ever. Default: completed 7 days, failed and cancelled 30 days, any number.
+   */
+  readonly retention?: Duration | null | RetentionConfig;
 }
 
 /** Given to the plugin, `QueueService` and `Worker` alike. */
@@ -42,6 +49,11 @@ export interface QueueConfig<Tx = never> {
   readonly executionBackend?: ExecutionBackendName;
   /** Module paths or globs, relative to the working directory, imported at start. */
   readonly taskModules?: readonly string[];
+  /**
+   * Whether a start brings the schedules of the registered tasks into the store (default true);
+   * `"remove-missing"` also removes those that code made before and no task defines any more.
+   */
+  readonly initializeSchedules?: boolean | "remove-missing";
   /** Whether the web application's process runs a worker itself, or owns one in a child process; default true. */
   readonly inAppWorker?: boolean | "child-process";
   readonly worker?: WorkerConfig;
@@ -50,19 +62,30 @@ export interface QueueConfig<Tx = never> {
   readonly queueWorkerKey?: string;
   /** Prefix of tables and keys; default `"sidereal"`. */
   readonly namespace?: string;
+  /** Name of the recurring task by which `scheduler-health` tells that the scheduler is alive; default `"scheduler.heartbeat"`. */
+  readonly schedulerCanaryTask?: string;
   /** Default: warnings and errors as lines on stderr. */
   readonly logger?: Logger;
+  /** What handlers get by `ctx.use`; default none. */
+  readonly dependencies?: DependencyConfig;
+  /** What is kept of a handler's error before it is stored or logged; default all of it, up to 32 KiB. */
+  readonly sanitizeError?: SanitizeError;
 }
 
 /** The configuration with defaults filled in and durations as milliseconds. */
 export interface Settings {
   readonly executionBackend: ExecutionBackendName;
   readonly taskModules: readonly string[];
+  readonly initializeSchedules: boolean | "remove-missing";
   readonly inAppWorker: boolean | "child-process";
   readonly queueServiceKey: string;
   readonly queueWorkerKey: string;
   readonly namespace: string;
+  readonly schedulerCanaryTask: string;
   readonly worker: WorkerSettings;
+  /** Null: handlers have no dependencies. */
+  readonly dependencies: DependencySources | null;
+  readonly sanitizeError: SanitizeError | null;
 }
 
 export interface WorkerSettings {
@@ -76,7 +99,7 @@ export interface WorkerSettings {
   readonly queues: readonly string[];
   readonly gracefulShutdownTimeout: Millis;
   readonly finalCancelTimeout: Millis;
-  readonly retention: Millis | null;
+  readonly retention: RetentionRules;
 }
 
 /** Marks a checked configuration, so that a command line can tell it from any other object. */
@@ -98,7 +121,8 @@ export function isQueueConfig(value: unknown): value is QueueConfig<unknown> {
 
 const SETTINGS = new Set<string>([
   ...["queueBackend", "executionBackend", "taskModules", "inAppWorker", "worker", "queueServiceKey", "queueWorkerKey"],
-  ...["namespace", "logger"],
+  "initializeSchedules",
+  ...["namespace", "schedulerCanaryTask", "logger", "dependencies", "sanitizeError"],
 ]);
 const WORKER_SETTINGS = new Set<string>([
   ...[
@@ -122,6 +146,8 @@ export function resolveConfig<Tx>(config: QueueConfig<Tx>): Settings {
     throw invalid("queueBackend", queueBackend, '"memory" or a store made by its factory');
   }
   oneOf(executionBackend, ["local", "immediate"], "executionBackend");
+  const { initializeSchedules = true } = config;
+  oneOf(initializeSchedules, [true, false, "remove-missing"], "initializeSchedules");
   oneOf(inAppWorker, [true, false, "child-process"], "inAppWorker");
   if (!Array.isArray(taskModules) || taskModules.some((path) => typeof path !== "string" || path === "")) {
     throw invalid("taskModules", taskModules, "an array of module paths or globs");
@@ -133,12 +159,35 @@ export function resolveConfig<Tx>(config: QueueConfig<Tx>): Settings {
   return {
     executionBackend,
     taskModules,
+    initializeSchedules,
     inAppWorker,
     queueServiceKey: key(config.queueServiceKey, "queueServiceKey", "queueService"),
     queueWorkerKey: key(config.queueWorkerKey, "queueWorkerKey", "queueWorker"),
     namespace: checkNamespace(namespace),
+    schedulerCanaryTask: checkName(config.schedulerCanaryTask ?? "scheduler.heartbeat", "schedulerCanaryTask"),
     worker: resolveWorker(worker),
+    dependencies: sourcesOf(config.dependencies),
+    sanitizeError: optionalFunction(config.sanitizeError, "sanitizeError"),
   };
+}
+
+const SOURCES = new Set(["provider", "resolver"]);
+
+function sourcesOf(value: DependencyConfig | undefined): DependencySources | null {
+  if (value === undefined) return null;
+  known(value, SOURCES, "dependencies");
+  const { provider = null } = value;
+  if (provider !== null && typeof provider.acquire !== "function")
+    throw invalid("dependencies.provider", provider, "an object with acquire");
+  optionalFunction(provider?.open, "dependencies.provider.open");
+  optionalFunction(provider?.close, "dependencies.provider.close");
+  const resolver = optionalFunction(value.resolver, "dependencies.resolver");
+  return provider === null && resolver === null ? null : { provider, resolver };
+}
+
+function optionalFunction<F extends (...args: never) => unknown>(value: F | undefined, what: string): F | null {
+  if (value === undefined || typeof value === "function") return value ?? null;
+  throw invalid(what, value, "a function");
 }
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -162,7 +211,7 @@ function resolveWorker(config: WorkerConfig): WorkerSettings {
     queues,
     gracefulShutdownTimeout: time("gracefulShutdownTimeout", "30s"),
     finalCancelTimeout: time("finalCancelTimeout", "5s"),
-    retention: config.retention === null ? null : time("retention", "30d"),
+    retention: resolveRetention(config.retention),
   };
   if (settings.heartbeatInterval > leaseDuration / 2) {
     throw conflict(

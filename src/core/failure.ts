@@ -21,6 +21,18 @@ export function describeFailure(thrown: unknown, attempt: number, at: Millis): T
   };
 }
 
+/** A failure whose texts came from elsewhere, cut and cleaned like those of a thrown value. */
+export function keptFailure({ name, message, stack, code, attempt, at }: TaskFailure): TaskFailure {
+  return {
+    name: cleanBytes(name, BYTES.name),
+    message: cleanBytes(message, BYTES.message),
+    stack: stack === null ? null : cleanBytes(stack, BYTES.stack),
+    code: code === null ? null : cleanBytes(code, BYTES.code),
+    attempt,
+    at,
+  };
+}
+
 /** Whether a thrown value is of the class, of a class below it, or of another copy of it; never throws. */
 export function isKind<T extends Error>(thrown: unknown, kind: abstract new (...args: never) => T): thrown is T {
   try {

@@ -15,6 +15,8 @@ export interface Owned {
   readonly claim: string;
   /** The lease is lost (LEASE_LOST), or may be (LEASE_UNCERTAIN). */
   lose(error: SiderealError): void;
+  /** The record is being completed in a transaction, which has its lock: a renewal would wait for it, and all others with it. */
+  readonly isLocked?: boolean;
   /** A cancel was requested; the record that says so, where it was read. */
   cancelRequested(record?: TaskRecord): void;
 }
@@ -46,6 +48,8 @@ export class LeaseKeeper {
   readonly #loop: Loop;
   #stopped = false;
   #failing = false;
+  /** Monotonic time of the last answer to a renewal. */
+  renewedAt: Millis = 0;
   #watch: { readonly cancel: Cancel; readonly at: Millis } | null = null;
 
   constructor(calls: Calls, runtime: Runtime, { lease, every }: LeaseOptions) {
@@ -96,7 +100,7 @@ export class LeaseKeeper {
   }
 
   async #renew(): Promise<void> {
-    const entries = [...this.#entries.values()];
+    const entries = [...this.#entries.values()].filter(({ owned }) => !owned.isLocked);
     for (let at = 0; at < entries.length; at += PAGE) {
       await this.#renewPage(entries.slice(at, at + PAGE));
     }
@@ -111,6 +115,7 @@ export class LeaseKeeper {
         const answers = await this.#calls.renew(claims, this.#lease);
         for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
         this.#failing = false;
+        this.renewedAt = this.#runtime.clock.mono();
         return;
       } catch (error) {
         this.#failing = true;

@@ -7,8 +7,10 @@ export interface LoopOptions {
   readonly name: string;
   /** Pause between two passes, spread over ±20 %. */
   readonly every: Millis;
+  /** Asked for each pause instead of `every`, where the length of the next one depends; taken as it is. */
+  readonly rest?: () => Millis;
   /** One pass; it may end early by looking at nothing but its own bounds. An error is logged, and the loop goes on. */
-  readonly pass: () => Promise<void>;
+  readonly pass: () => Promise<unknown>;
 }
 
 export class Loop {
@@ -39,7 +41,8 @@ export class Loop {
 
   #rest(): void {
     const { clock, random } = this.#runtime;
-    this.#cancel = clock.after(this.#options.every * (0.8 + random.next() * 0.4), () => {
+    const wait = this.#options.rest?.() ?? this.#options.every * (0.8 + random.next() * 0.4);
+    this.#cancel = clock.after(wait, () => {
       this.#pass = this.#run();
     });
   }

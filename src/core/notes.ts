@@ -12,6 +12,7 @@ export class Notes {
   #next: Promise<void> | null = null;
   readonly #turn: () => Promise<void>;
   #closed = false;
+  #held = false;
 
   /**
    * @param write - Stores a note on the record; never rejects.
@@ -31,14 +32,36 @@ export class Notes {
     if (note.progress !== undefined) pending.progress = note.progress;
     if (note.begun) pending.begun = true;
     if (note.lines !== undefined) pending.lines = [...(pending.lines ?? []), ...note.lines].slice(-LINES_AT_ONCE);
+    if (this.#held) return this.#turn();
     this.#next ??= (this.#writing ?? Promise.resolve()).then(() => this.#flush());
     return this.#next;
+  }
+
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    while (this.#next !== null || this.#writing !== null) await (this.#next ?? this.#writing);
+  }
+
+  /** Writes nothing for now, but keeps what comes. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** What is kept. */
+  get kept(): Note | null {
+    return this.#pending;
+  }
+
+  /** Writes what was kept, and what comes. */
+  release(): void {
+    this.#held = false;
+    if (this.#pending !== null) void this.add({});
   }
 
   /** Takes no more: a handler that goes on writing must not keep its own report waiting. Resolves when everything is written. */
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#next !== null || this.#writing !== null) await (this.#next ?? this.#writing);
+    await this.idle();
   }
 
   async #flush(): Promise<void> {

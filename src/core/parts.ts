@@ -7,6 +7,7 @@ import type { Settings } from "./config.ts";
 import { guarded } from "./guarded-logger.ts";
 import type { TaskRegistry } from "./registry.ts";
 import { Settler } from "./settle.ts";
+import { StaleFailures } from "./stale-failures.ts";
 import { StoreTime } from "./store-time.ts";
 import type { QueueService } from "./vocabulary.ts";
 
@@ -19,6 +20,7 @@ export interface Parts {
   readonly settler: Settler;
   readonly storeTime: StoreTime;
   readonly ids: Ids;
+  readonly staleFailures: StaleFailures;
   /** Handed to handlers as `ctx.service`. */
   readonly service: QueueService<unknown>;
 }
@@ -41,6 +43,7 @@ export function assemble(
     service,
     settler: new Settler(calls, runtime, backend.gathers ?? false),
     storeTime: new StoreTime(calls, runtime.clock),
+    staleFailures: new StaleFailures(settings, runtime, registry),
     ids: new Ids(runtime.random, () => runtime.clock.wall()),
   };
 }

@@ -6,7 +6,7 @@ import { SiderealError } from "../model/errors.ts";
 import { canonicalIdentity } from "../model/identity.ts";
 import { encodeJson } from "../model/json.ts";
 import { enqueued } from "../model/lifecycle.ts";
-import type { Draft, JsonText, Millis, TaskPolicy } from "../model/record.ts";
+import type { Draft, JsonText, Millis, Origin, TaskPolicy } from "../model/record.ts";
 import { parseBackoff } from "../model/retry.ts";
 import type { ExecutionBackendName } from "./config.ts";
 import { checkTaskOptions, encodeMetadata, isText } from "./task.ts";
@@ -60,6 +60,7 @@ export function prepare(
     readonly what: string;
     /** The same options were found to be right just before. */
     readonly checked: boolean;
+    readonly origin?: Origin | null;
   },
 ): Prepared {
   const who = `enqueue of ${task.name}`;
@@ -85,6 +86,7 @@ export function prepare(
     metadata: metadata === undefined ? null : encodeMetadata(metadata, who),
     tags: options.tags ?? from.tags ?? NO_TAGS,
     description: options.description ?? from.description ?? null,
+    origin: facts.origin ?? null,
     runAt,
     readyIn,
     expiresAt,
@@ -206,7 +208,8 @@ function timesOf(from: TaskOptions, options: EnqueueOptions<unknown>, who: strin
 /** Latest instant taken: the end of the year 9999. */
 const LATEST: Millis = 253_402_300_799_999;
 
-function instant(value: Date | Millis | undefined, what: string): Millis | null {
+/** A point in time as milliseconds; null where there is none. @throws OPTION_INVALID */
+export function instant(value: Date | Millis | undefined, what: string): Millis | null {
   if (value === undefined) return null;
   const millis = value instanceof Date ? value.getTime() : value;
   if (typeof millis === "number" && millis >= 0 && millis <= LATEST) return Math.ceil(millis);

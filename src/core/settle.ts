@@ -13,8 +13,11 @@ import { GroupCommit } from "./commit.ts";
 export type Decide = (current: TaskRecord) => TaskRecord | null;
 
 export type Settled =
-  /** Ours was written, now or by an earlier try whose answer was lost. */
-  | { readonly verdict: "applied"; readonly record: TaskRecord }
+  /**
+   * Ours was written, now or by an earlier try whose answer was lost. `inferred`: the record was found as we wanted it
+   * after a write without a good answer, so that another process with the same decision may have been the one.
+   */
+  | { readonly verdict: "applied"; readonly record: TaskRecord; readonly inferred?: true }
   /** The record has moved on and the decision does not apply to it any more. */
   | { readonly verdict: "stale"; readonly record: TaskRecord }
   | { readonly verdict: "gone"; readonly record: null };
@@ -88,7 +91,7 @@ export class Settler {
       try {
         const [current] = await this.#calls.find({ by: "id", ids: [held.id] });
         if (current === undefined) return { verdict: "gone", record: null };
-        if (isSame(current, unknown)) return { verdict: "applied", record: current };
+        if (isSame(current, unknown)) return { verdict: "applied", record: current, inferred: true };
         const next = decide(current);
         if (next === null) return { verdict: "stale", record: current };
         unknown = next;

@@ -1,4 +1,5 @@
 /** The slots of one worker: what runs, what was claimed and waits, what has ended and is being reported. */
+import type { Millis } from "../model/record.ts";
 import type { Attempt } from "./attempt.ts";
 
 export class Slots {
@@ -6,7 +7,7 @@ export class Slots {
   readonly running: Set<Attempt> = new Set();
   readonly #caps: ReadonlyMap<string, number>;
   readonly #perQueue = new Map<string, number>();
-  readonly #stuck = new Set<Attempt>();
+  readonly #stuck = new Map<Attempt, Millis>();
   #waiting: Attempt[] = [];
   #reporting = new Set<Attempt>();
   #changed: (() => void)[] = [];
@@ -30,8 +31,9 @@ export class Slots {
     return this.#reporting.size;
   }
 
-  get stuck(): readonly string[] {
-    return [...this.#stuck].map((attempt) => `${attempt.taskName} (${attempt.id})`);
+  /** What runs and ignores its signal, and since when that is known. */
+  get stuck(): readonly { readonly attempt: Attempt; readonly since: Millis }[] {
+    return [...this.#stuck].map(([attempt, since]) => ({ attempt, since }));
   }
 
   /** How many further records each capped queue may give. */
@@ -44,6 +46,11 @@ export class Slots {
   /** Whether a queue has reached its cap, so that one ended attempt lets more of it in. */
   isFull(queue: string): boolean {
     return this.#caps.get(queue) === this.#perQueue.get(queue) && this.#caps.has(queue);
+  }
+
+  /** The queues that have reached their caps. */
+  get full(): readonly string[] {
+    return [...this.#caps.keys()].filter((queue) => this.isFull(queue));
   }
 
   wait(attempt: Attempt): void {
@@ -59,10 +66,10 @@ export class Slots {
     return attempt;
   }
 
-  /** Takes out everything that waits. */
-  takeWaiting(): readonly Attempt[] {
-    const taken = this.#waiting;
-    this.#waiting = [];
+  /** Takes out everything that waits, or what of it is meant. */
+  takeWaiting(meant: (attempt: Attempt) => boolean = () => true): readonly Attempt[] {
+    const taken = this.#waiting.filter(meant);
+    this.#waiting = this.#waiting.filter((attempt) => !meant(attempt));
     for (const attempt of taken) {
       this.#count(attempt, -1);
       this.#reporting.add(attempt);
@@ -83,8 +90,12 @@ export class Slots {
     this.#tell();
   }
 
-  markStuck(attempt: Attempt): void {
-    if (this.running.has(attempt)) this.#stuck.add(attempt);
+  isStuck(attempt: Attempt): boolean {
+    return this.#stuck.has(attempt);
+  }
+
+  markStuck(attempt: Attempt, since: Millis): void {
+    if (this.running.has(attempt)) this.#stuck.set(attempt, since);
   }
 
   /** Resolves when nothing runs. */

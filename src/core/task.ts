@@ -6,13 +6,15 @@ import { encodeJson } from "../model/json.ts";
 import { checkName } from "../model/names.ts";
 import type { JsonText, TaskPolicy } from "../model/record.ts";
 import { DEFAULT_BACKOFF, parseBackoff } from "../model/retry.ts";
+import type { ScheduleDefinition } from "../model/schedule.ts";
 import { callSite } from "./call-site.ts";
 import { registry } from "./registry.ts";
+import { checkSchedule, mustBeSchedulable, type ScheduleOptions } from "./schedule-options.ts";
 import type { Task, TaskHandler, TaskOptions } from "./vocabulary.ts";
 
 /**
  * Defines and registers a task.
- * @throws NAME_INVALID, OPTION_INVALID, DURATION_INVALID; TASK_DUPLICATE when another place defined the name before.
+ * @throws NAME_INVALID, OPTION_INVALID, DURATION_INVALID, SCHEDULE_INVALID; TASK_DUPLICATE when another place defined the name before.
  */
 export function task<Input = void, Output = unknown>(
   name: string,
@@ -20,24 +22,27 @@ export function task<Input = void, Output = unknown>(
 ): Task<Input, Awaited<Output>>;
 export function task<Schema extends StandardSchemaV1, Output = unknown>(
   name: string,
-  options: TaskOptions<StandardSchemaV1.InferInput<Schema>> & { readonly input: Schema },
+  options: TaskOptions<StandardSchemaV1.InferInput<Schema>> & {
+    readonly input: Schema;
+    readonly schedule?: ScheduleOptions<StandardSchemaV1.InferInput<Schema>>;
+  },
   handler: TaskHandler<StandardSchemaV1.InferOutput<Schema>, Output>,
 ): Task<StandardSchemaV1.InferInput<Schema>, Awaited<Output>>;
 export function task<Input = void, Output = unknown>(
   name: string,
-  options: TaskOptions<Input> & { readonly input?: never },
+  options: TaskOptions<Input> & { readonly input?: never; readonly schedule?: NoInfer<ScheduleOptions<Input>> },
   handler: TaskHandler<Input, Output>,
 ): Task<Input, Awaited<Output>>;
 export function task(
   name: string,
-  first: (TaskOptions & { readonly input?: StandardSchemaV1 }) | TaskHandler<never, unknown>,
+  first: Definition | TaskHandler<never, unknown>,
   second?: TaskHandler<never, unknown>,
 ): Task {
   const options = typeof first === "function" ? {} : first;
   const handler = typeof first === "function" ? first : second;
   checkName(name, "The task's name");
   if (typeof handler !== "function") throw invalid(name, "handler", handler, "a function");
-  const { input: schema = null, ...defaults } = checkOptions(name, options);
+  const { input: schema = null, schedule, ...defaults } = checkOptions(name, options);
   const defined: Task = {
     name,
     options: defaults,
@@ -45,6 +50,7 @@ export function task(
     customBackoff: typeof defaults.backoff === "function" ? defaults.backoff : null,
     schema,
     keyOf: typeof defaults.key === "function" ? defaults.key : null,
+    schedule: schedule === undefined ? null : scheduleOf(name, schedule, defaults),
     definedAt: callSite(task),
     run: handler,
   };
@@ -57,10 +63,26 @@ const EXECUTION_BACKENDS: readonly string[] = ["local", "immediate"];
 
 const KNOWN = new Set<string>([
   ...["queue", "priority", "delay", "expiresIn", "retries", "backoff", "timeout", "key", "uniqueBy", "uniqueUntil"],
-  ...["metadata", "tags", "description", "executionBackend", "executionProfile", "requeueOnShutdown", "input"],
+  ...[
+    "metadata",
+    "tags",
+    "description",
+    "executionBackend",
+    "executionProfile",
+    "requeueOnShutdown",
+    "onStaleFailure",
+    "input",
+    "schedule",
+  ],
 ]);
 
-type Definition = TaskOptions & { readonly input?: StandardSchemaV1 };
+type Definition = TaskOptions & { readonly input?: StandardSchemaV1; readonly schedule?: ScheduleOptions<unknown> };
+
+function scheduleOf(name: string, schedule: unknown, options: TaskOptions): ScheduleDefinition {
+  const who = `Task ${name}: schedule`;
+  mustBeSchedulable(options, who);
+  return checkSchedule(schedule, who);
+}
 
 function checkOptions(name: string, options: Definition): Definition {
   if (typeof options !== "object" || options === null) throw invalid(name, "options", options, "an object");
@@ -71,6 +93,9 @@ function checkOptions(name: string, options: Definition): Definition {
   checkTaskOptions(options, `Task ${name}`);
   if (options.key !== undefined && typeof options.key !== "function" && !isText(options.key, 500)) {
     throw invalid(name, "key", options.key, "a text of 1 to 500 characters or a function");
+  }
+  if (options.onStaleFailure !== undefined && typeof options.onStaleFailure !== "function") {
+    throw invalid(name, "onStaleFailure", options.onStaleFailure, "a function");
   }
   if (options.key !== undefined && options.uniqueBy !== undefined) {
     throw new SiderealError("OPTION_INVALID", `Task ${name}: key and uniqueBy exclude each other`);

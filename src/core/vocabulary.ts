@@ -7,7 +7,28 @@ import type { Duration } from "../model/duration.ts";
 import type { Json } from "../model/json.ts";
 import type { Millis, StatusCounts, TaskPolicy, TaskRecord } from "../model/record.ts";
 import type { Backoff, CustomBackoff } from "../model/retry.ts";
+import type { ScheduleDefinition } from "../model/schedule.ts";
+import type { Dependency } from "./dependency.ts";
 import type { CancelOutcome, TaskHandle } from "./handle.ts";
+import type { Explanation, Queues, WorkerInfo } from "./operators.ts";
+import type {
+  BulkCancelOptions,
+  BulkOptions,
+  BulkReport,
+  FindOptions,
+  FoundRecords,
+  RecordFilter,
+  ReviveOutcome,
+  TaskSummary,
+} from "./record-operations.ts";
+import type {
+  MaintainOptions,
+  MaintenanceReport,
+  SchedulerHealth,
+  SchedulerHealthOptions,
+  ServiceHealth,
+} from "./reports.ts";
+import type { ScheduleReport, Schedules } from "./schedule-types.ts";
 
 /** The function that does the work. Whatever it returns must be JSON (undefined members are left out). */
 export type TaskHandler<Input, Output> = (input: Input, context: TaskContext) => Output | Promise<Output>;
@@ -45,6 +66,11 @@ export interface TaskOptions<Input = never> {
   readonly executionProfile?: string;
   /** Whether a shutdown hands a running attempt back to the queue (default true) or cancels it. */
   readonly requeueOnShutdown?: boolean;
+  /**
+   * Called with a record that failed for good because its workers were lost (reason `poison`), by the process that
+   * noticed; at most once per failure, for up to 10 s. If that process dies between the failure and the call there is none.
+   */
+  readonly onStaleFailure?: (record: TaskRecord) => void | Promise<void>;
 }
 
 /** A registered task. `Input` is what `enqueue` takes, `Output` what `handle.result()` gives. */
@@ -58,6 +84,8 @@ export interface Task<Input = never, Output = unknown> {
   readonly schema: StandardSchemaV1 | null;
   /** Derives the uniqueness key from an input; null where the options give none. */
   readonly keyOf: ((input: Input) => string) | null;
+  /** The checked schedule of its definition; null where it has none. */
+  readonly schedule: ScheduleDefinition | null;
   /** File and line that defined it, as far as the runtime tells. */
   readonly definedAt: string;
   /** Calls the handler directly, without queue or validation. */
@@ -86,14 +114,37 @@ export interface TaskContext {
   /** The metadata given at enqueue. */
   readonly metadata: Readonly<Record<string, Json>>;
   readonly tags: readonly string[];
+  /** The schedule whose tick this is; null for a record that was enqueued. */
+  readonly schedule: string | null;
+  /** The tick's nominal instant, whenever it really runs; null for a record that was enqueued. */
+  readonly scheduledFor: Date | null;
   /** The service the record came from, for further work. */
   readonly service: QueueService<unknown>;
+  /** A dependency of this attempt, as the configuration's provider or resolver gave it. @throws DEPENDENCY_UNKNOWN */
+  use<Value>(dependency: Dependency<Value>): Value;
   /** Stores how far the work is; calls in quick succession are merged. Resolves once stored, or at once when the record is no longer ours. */
   progress(current: number, total?: number, message?: string): Promise<void>;
   /** Stores a line of text with the record (the last 50 lines, 8 KiB each); other values are shown as JSON. */
   log(...parts: readonly unknown[]): Promise<void>;
   /** Says that the attempt is alive, with a note of at most 256 characters that is stored beside the progress. */
   heartbeat(detail?: string): Promise<void>;
+  /**
+   * Opens a transaction on the store's own database and runs the body in it; what the body writes and the completion of this
+   * record are committed together, or neither is. The task's result is what the body returns; what the handler does
+   * afterwards changes nothing. Rolled back if the body rejects, if the attempt is asked to stop meanwhile, and if the
+   * record is no longer ours.
+   * @param body - Is given what the store's client calls a transaction: annotate it, `(tx: PoolClient) => …`.
+   * @throws what the body throws; LEASE_LOST or the signal's reason; RESULT_NOT_JSON; ILLEGAL_TRANSITION when the record has
+   * been completed so already; TRANSACTION_UNSUPPORTED if the store has none; STORE_… errors
+   */
+  transaction<Tx, Result>(body: (tx: Tx) => Promise<Result>): Promise<Result>;
+  /**
+   * Completes this record in a transaction of your own on the store's database; to be its last statement: commit at once. If it
+   * does not commit, the attempt goes on as if this had not been called.
+   * @param tx - Whatever `enqueue` takes as `tx`.
+   * @throws as `transaction`; roll back then
+   */
+  completeIn(tx: unknown, result?: unknown): Promise<void>;
   /** Ends the attempt by throwing: the record goes back to the queue for this long and no retry is spent. */
   snooze(duration: Duration): never;
   /**
@@ -104,7 +155,7 @@ export interface TaskContext {
 }
 
 /** Options of one enqueue; each overrides the task's own. */
-export interface EnqueueOptions<Tx = never> extends Omit<TaskOptions, "key"> {
+export interface EnqueueOptions<Tx = never> extends Omit<TaskOptions, "key" | "onStaleFailure"> {
   /** Not before this instant of the store's clock: a Date, or milliseconds since the epoch. Not together with `delay`. */
   readonly runAt?: Date | Millis;
   /** Cancel the record (reason `expired`) if it was not started by then. Not together with `expiresIn`. */
@@ -130,6 +181,8 @@ export interface QueueService<Tx = never> {
   open(): Promise<this>;
   /** Waits for enqueues under way, then closes the store; idempotent. Handles that still wait are rejected. */
   close(): Promise<void>;
+  /** Whether the store answers within two seconds. Never rejects, and answers for a service that is not open, too. */
+  health(): Promise<ServiceHealth>;
   [Symbol.asyncDispose](): Promise<void>;
   /**
    * Stores one run of a task; resolves once the store has it. Concurrent calls are written together.
@@ -165,6 +218,68 @@ export interface QueueService<Tx = never> {
    * @param options.reason - Kept with the record; up to 1,000 characters.
    */
   cancel(id: string, options?: { readonly reason?: string }): Promise<CancelOutcome>;
+  /**
+   * Cancels the unfinished records that match now, oldest first; running ones are asked to stop. Safe to repeat.
+   * @throws OPTION_INVALID for an empty filter without `all: true`, or one that asks for finished records; NAME_INVALID
+   */
+  cancel(filter: RecordFilter, options?: BulkCancelOptions): Promise<BulkReport>;
+  /**
+   * Finds records, a page at a time. Id, queue, task and status are what every store looks for by itself; the rest of a
+   * filter is looked for page by page, so narrow it by those where you can. Failed and cancelled records have an index
+   * of their own.
+   * @throws OPTION_INVALID, NAME_INVALID
+   */
+  find(filter?: RecordFilter, options?: FindOptions): Promise<FoundRecords>;
+  /**
+   * Brings a failed or cancelled record back to the queue with fresh budgets and without its deadline. Its attempts, its
+   * last error and its log stay, its uniqueness key does not come back. An `immediate` one runs before the call returns.
+   * @throws TASK_UNKNOWN for an immediate one whose task is not registered here
+   */
+  revive(id: string): Promise<ReviveOutcome>;
+  /**
+   * Revives the failed and cancelled records that match now, oldest first, 100 per second unless `perSecond` says else. A
+   * record that fails again meanwhile is not revived twice. Safe to repeat.
+   * @throws OPTION_INVALID for an empty filter without `all: true`, or one that asks for others; NAME_INVALID
+   */
+  revive(filter: RecordFilter, options?: BulkOptions): Promise<BulkReport>;
+  /**
+   * Runs a record that has ended once more, as a new record: same task, queue, priority, input, policy, metadata, tags and
+   * description; `origin` names the old one. It has no uniqueness key, no delay and no deadline.
+   * @throws RECORD_GONE, ILLEGAL_TRANSITION while the record has not ended, TASK_UNKNOWN as `revive`
+   */
+  retry(id: string): Promise<TaskHandle>;
+  /** The tasks that this process has registered, by name; asks no store. */
+  tasks(): readonly TaskSummary[];
+  /** Schedules at run time: make, change, pause, resume, run now, preview, list, remove. */
+  readonly schedules: Schedules;
+  /**
+   * Brings the schedules of the registered tasks into the store, as the setting `initializeSchedules` says. A worker and
+   * the web plugin do it when they start; any number of processes may.
+   * @throws SCHEDULE_INVALID, INPUT_INVALID before anything is written; STORE_…
+   */
+  initializeSchedules(): Promise<ScheduleReport>;
+  /** Pausing, resuming and listing queues. */
+  readonly queues: Queues;
+  /** The workers that share this store, in whichever process they are, by id. @throws NOT_OPEN, STORE_… */
+  workers(): Promise<readonly WorkerInfo[]>;
+  /**
+   * Says why a record is where it is: what keeps it from running, where it runs, or how it ended; with what to do.
+   * Null: there is no such record. What workers are told to do is up to six seconds old.
+   * @throws NOT_OPEN, STORE_…
+   */
+  explain(id: string): Promise<Explanation | null>;
+  /**
+   * One bounded run of the upkeep that workers do all the time, under a lock of the whole fleet; for a cron job, or before
+   * a migration. A run that finds the lock taken does nothing and says so. After lost workers it waits one and a half
+   * heartbeats before it takes their tasks back.
+   * @throws OPTION_INVALID, DURATION_INVALID; STORE_… if the lock could not be asked for
+   */
+  maintain(options?: MaintainOptions): Promise<MaintenanceReport>;
+  /**
+   * Whether the recurring task that the setting `schedulerCanaryTask` names has completed lately.
+   * @throws DURATION_INVALID, STORE_…
+   */
+  schedulerHealth(options?: SchedulerHealthOptions): Promise<SchedulerHealth>;
   /** Frees a key that was taken with `uniqueUntil: "forever"`. @returns whether it was held */
   resetKey(key: string): Promise<boolean>;
 }

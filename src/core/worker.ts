@@ -5,16 +5,23 @@
 import type { Cancel } from "../contracts/clock.ts";
 import type { Hint } from "../contracts/signals.ts";
 import { SiderealError } from "../model/errors.ts";
-import type { Millis, TaskRecord } from "../model/record.ts";
+import type { JsonText, Millis, TaskRecord } from "../model/record.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
-import { Claims } from "./claims.ts";
+import { CancelWatch } from "./cancels.ts";
+import { Claims, EXECUTIONS } from "./claims.ts";
 import { LeaseKeeper } from "./lease.ts";
+import { LookAhead } from "./look-ahead.ts";
 import { Loop } from "./loop.ts";
 import { Pace } from "./pace.ts";
 import type { Parts } from "./parts.ts";
+import { PauseWatch } from "./pauses.ts";
+import { Presence } from "./presence.ts";
+import { describeWorker, type WorkerPlace } from "./presence-note.ts";
 import { Rest } from "./rest.ts";
+import { Scheduler } from "./scheduler.ts";
 import { Slots } from "./slots.ts";
 import { upkeepLoops } from "./upkeep.ts";
+import { Vitals, type WorkerHealth } from "./vitals.ts";
 
 /** How a stop went: `escalated` means that running tasks had to be aborted. */
 export type StopOutcome = "clean" | "escalated";
@@ -36,7 +43,6 @@ const MOST_REPORTS = 2_000;
 /** Records claimed ahead are given back when the eldest has waited for so long. */
 const PATIENCE: Millis = 500;
 const CANCEL_CHECK: Millis = 1_000;
-const CANCEL_PAGE = 100;
 const MOST_CLAIMED = 1_000;
 /** Work between two turns of the event loop, in records, a look counting as eight: a store that answers within the turn must not starve timers and sockets. */
 const TURN = 256;
@@ -48,8 +54,14 @@ export class CoreWorker {
   readonly #slots: Slots;
   readonly #pace: Pace;
   readonly #rest: Rest;
+  readonly #ahead: LookAhead;
   readonly #claims: Claims;
   readonly #leases: LeaseKeeper;
+  readonly #cancels: CancelWatch;
+  readonly #pauses: PauseWatch;
+  readonly #presence: Presence;
+  readonly #vitals: Vitals;
+  readonly #scheduler: Scheduler;
   readonly #loops: readonly Loop[];
   readonly #host: AttemptHost = {
     isSure: (id) => this.#leases.isSure(id),
@@ -57,6 +69,8 @@ export class CoreWorker {
     persist: () => !this.#gaveUp,
   };
   #state: WorkerStatus["state"] = "new";
+  /** Store time. */
+  #startedAt: Millis = 0;
   #stopping: Promise<StopOutcome> | null = null;
   #forced = false;
   #force: (() => void) | null = null;
@@ -64,47 +78,59 @@ export class CoreWorker {
   /** Whether the claim loop waits for a slot rather than for the store. */
   #wantsRoom = false;
   #unsubscribe: Cancel = () => {};
-  #checkingCancels = false;
-  #lookingAhead = false;
-  #failing = false;
-  /** Whether the store has answered at all. */
-  #answered = false;
   #gaveUp = false;
 
-  constructor(parts: Parts, id: string) {
-    const { worker } = parts.settings;
-    if (parts.settings.executionBackend === "immediate") {
-      throw new SiderealError(
-        "WORKER_INVALID",
-        "executionBackend is immediate, which leaves a worker nothing to claim",
-      );
+  /** @param place - Where the worker runs, for the list of workers. */
+  constructor(parts: Parts, id: string, place: WorkerPlace | null = null) {
+    const { worker, executionBackend } = parts.settings;
+    if (executionBackend === "immediate") {
+      throw new SiderealError("WORKER_INVALID", "executionBackend is immediate: nothing is left to claim");
     }
     this.id = id;
     this.#parts = parts;
     this.#slots = new Slots(worker.maxConcurrency, worker.queueConcurrency);
     this.#pace = new Pace(worker.maxConcurrency, worker.batchSize);
     this.#rest = new Rest(parts.runtime, worker.pollInterval);
+    this.#ahead = new LookAhead(parts, this.#rest);
     this.#claims = new Claims(parts, id);
+    this.#cancels = new CancelWatch(parts, id, this.#slots);
+    const heed = { paused: () => this.#giveBackPaused(), resumed: () => this.#rest.wake() };
+    this.#pauses = new PauseWatch(parts, id, heed);
+    this.#presence = new Presence(parts, id, () => this.#description(place));
     this.#leases = new LeaseKeeper(parts.calls, parts.runtime, {
       lease: worker.staleAfter,
       every: worker.heartbeatInterval,
     });
+    this.#vitals = new Vitals(parts, this.#claims, this.#leases, this.#slots);
+    this.#scheduler = new Scheduler(parts);
     this.#loops = [
-      ...upkeepLoops(parts),
-      new Loop(parts.runtime, { name: "cancel check", every: CANCEL_CHECK, pass: () => this.#checkCancels() }),
+      ...upkeepLoops(parts, this.#scheduler),
+      new Loop(parts.runtime, { name: "cancel check", every: CANCEL_CHECK, pass: () => this.#cancels.look() }),
       new Loop(parts.runtime, { name: "patience", every: PATIENCE, pass: async () => this.#giveBackIdle() }),
     ];
   }
 
-  /** Begins to claim. @throws WORKER_STARTED */
+  /** Initialises schedules and begins to claim. @throws WORKER_STARTED, SCHEDULE_INVALID, INPUT_INVALID, … */
   async start(): Promise<this> {
     if (this.#state !== "new") throw new SiderealError("WORKER_STARTED", `Worker ${this.id} is ${this.#state}`);
     this.#state = "running";
+    await this.#scheduler.initialize().catch((error: unknown) => {
+      this.#state = "stopped";
+      throw error;
+    });
+    if (this.#stopping === null) this.#begin();
+    return this;
+  }
+
+  #begin(): void {
+    this.#startedAt = this.#parts.storeTime.now();
     this.#unsubscribe = this.#parts.backend.signals?.subscribe((hint) => this.#hear(hint)) ?? this.#unsubscribe;
     this.#leases.start();
     for (const loop of this.#loops) loop.start();
+    this.#pauses.start();
+    this.#vitals.start();
+    this.#presence.start();
     this.#claiming = this.#claimLoop();
-    return this;
   }
 
   /**
@@ -122,22 +148,34 @@ export class CoreWorker {
   }
 
   status(): WorkerStatus {
-    const { clock } = this.#parts.runtime;
-    const waiting = clock.mono() - (this.#claims.waitingSince ?? clock.mono());
-    const patience = 2 * this.#parts.settings.worker.pollInterval;
-    const answered = this.#answered && !this.#failing && !this.#leases.failing && waiting <= patience;
     return {
       id: this.id,
       state: this.#state,
-      ready: this.#state === "running" && answered,
+      ready: this.#state === "running" && this.#vitals.ready,
       running: this.#slots.running.size,
       claimed: this.#slots.waiting.length,
-      stuck: this.#slots.stuck,
+      stuck: this.#slots.stuck.map(({ attempt }) => `${attempt.taskName} (${attempt.id})`),
     };
+  }
+
+  health(): WorkerHealth {
+    return this.#vitals.health({ id: this.id, state: this.#state, full: this.#wantsRoom });
+  }
+
+  #description(place: WorkerPlace | null): JsonText {
+    const { worker } = this.#parts.settings;
+    return describeWorker({
+      ...{ place, state: this.#state === "running" ? "running" : "stopping", ready: this.status().ready },
+      ...{ startedAt: this.#startedAt, queues: worker.queues, concurrency: this.#slots.capacity },
+      ...{ full: this.#slots.full, tasks: this.#parts.registry.names(), executions: EXECUTIONS },
+      ...{ running: this.#slots.running, claimed: this.#slots.waiting.length },
+      isStuck: (attempt) => this.#slots.isStuck(attempt),
+    });
   }
 
   async #claimLoop(): Promise<void> {
     const { clock } = this.#parts.runtime;
+    await this.#learnPauses();
     let sinceTurn = 0;
     while (this.#state === "running") {
       if (sinceTurn > TURN) {
@@ -151,36 +189,49 @@ export class CoreWorker {
         await this.#rest.for(Number.POSITIVE_INFINITY);
         continue;
       }
+      if (this.#wantsRoom) this.#vitals.expectClaims();
       this.#wantsRoom = false;
       const found = await this.#claim(room);
       sinceTurn += LOOK + Math.max(0, found);
       if (found >= room) continue;
       const rest = this.#rest.next();
-      if (found >= 0) void this.#lookAhead(rest);
+      if (found >= 0) void this.#ahead.look(rest, () => this.#state === "running");
       await this.#rest.for(rest);
+    }
+  }
+
+  /** Nothing is claimed before it is known what is paused. */
+  async #learnPauses(): Promise<void> {
+    await this.#pauses.look();
+    while (this.#state === "running" && !this.#pauses.known) {
+      this.#rest.looked(false);
+      await this.#rest.for(this.#rest.next());
+      await this.#pauses.look();
     }
   }
 
   /** @returns how many were claimed; -1 when the store could not be asked */
   async #claim(room: number): Promise<number> {
     try {
-      const { records, sent, granted } = await this.#claims.claim(room, this.#slots.queueLimits());
-      if (this.#failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
-      this.#failing = false;
-      this.#answered = true;
+      const { records, sent, granted } = await this.#claims.claim(room, this.#pauses.limits(this.#slots.queueLimits()));
+      if (this.#vitals.failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
+      const listed = this.#vitals.answered && !this.#vitals.failing;
+      this.#vitals.claimed();
       this.#rest.looked(records.length > 0);
       records.forEach((record, at) => {
         this.#take(record, sent, granted[at] ?? 0);
       });
+      if (this.#pauses.any) this.#giveBackPaused();
       this.#fill(this.#parts.runtime.clock.mono());
+      if (!listed) void this.#presence.beat();
       return records.length;
     } catch (error) {
-      if (!this.#failing)
+      if (!this.#vitals.failing)
         this.#parts.runtime.logger.error("the store cannot be asked for work; trying again", {
           worker: this.id,
           error,
         });
-      this.#failing = true;
+      this.#vitals.failing = true;
       this.#rest.looked(false);
       return -1;
     }
@@ -193,25 +244,6 @@ export class CoreWorker {
     const room = this.#slots.capacity + ahead - this.#slots.taken;
     const least = ahead === 0 ? 1 : Math.ceil(ahead / 2);
     return room >= least ? Math.min(room, MOST_CLAIMED) : 0;
-  }
-
-  /** Ends the rest sooner where a record becomes ready before it is over. Nobody waits for the answer: it may not come. */
-  async #lookAhead(rest: Millis): Promise<void> {
-    if (this.#lookingAhead) return;
-    this.#lookingAhead = true;
-    try {
-      const { queues } = this.#parts.settings.worker;
-      const [next] = await this.#parts.calls.find({ by: "next", queues: queues.length === 0 ? null : queues });
-      if (next === undefined) return;
-      let wait = next.readyAt - this.#parts.storeTime.now() + 1;
-      // It lay in the store's future just now: if it should be due already, our idea of the store's clock is wrong.
-      if (wait < 1) wait = next.readyAt - (await this.#parts.storeTime.sync()) + 1;
-      if (wait < rest && this.#state === "running") this.#rest.wakeIn(Math.max(1, wait));
-    } catch {
-      // The next poll comes anyway.
-    } finally {
-      this.#lookingAhead = false;
-    }
   }
 
   #take(record: TaskRecord, sent: Millis, granted: Millis): void {
@@ -234,6 +266,7 @@ export class CoreWorker {
   #ended(attempt: Attempt, begun: Millis): void {
     const now = this.#parts.runtime.clock.mono();
     this.#pace.took(now - begun);
+    this.#vitals.ended(attempt.taskName, now - begun);
     const unblocks = this.#slots.isFull(attempt.queue);
     this.#slots.end(attempt);
     this.#fill(now);
@@ -265,36 +298,14 @@ export class CoreWorker {
     this.#giveBackWaiting();
   }
 
-  #giveBackWaiting(): void {
-    for (const attempt of this.#slots.takeWaiting()) {
-      attempt.giveBack();
-      this.#awaitReport(attempt);
-    }
+  #giveBackPaused(): void {
+    this.#giveBackWaiting((attempt) => this.#pauses.has(attempt.queue));
   }
 
-  async #checkCancels(): Promise<void> {
-    if (this.#checkingCancels || this.#slots.taken === 0) return;
-    this.#checkingCancels = true;
-    try {
-      const own = new Map([...this.#slots.running, ...this.#slots.waiting].map((attempt) => [attempt.id, attempt]));
-      let after: string | null = null;
-      for (let pages = 0; pages < 10; pages += 1) {
-        const page: readonly TaskRecord[] = await this.#parts.calls.find({
-          by: "cancelling",
-          after,
-          limit: CANCEL_PAGE,
-        });
-        for (const record of page) {
-          const attempt = own.get(record.id);
-          if (attempt?.claim === record.claim) attempt?.cancelRequested(record);
-        }
-        if (page.length < CANCEL_PAGE) break;
-        after = page.at(-1)?.id ?? null;
-      }
-    } catch (error) {
-      this.#parts.runtime.logger.warn("cancel requests could not be read", { worker: this.id, error });
-    } finally {
-      this.#checkingCancels = false;
+  #giveBackWaiting(meant?: (attempt: Attempt) => boolean): void {
+    for (const attempt of this.#slots.takeWaiting(meant)) {
+      attempt.giveBack();
+      this.#awaitReport(attempt);
     }
   }
 
@@ -303,6 +314,7 @@ export class CoreWorker {
     this.#state = "stopping";
     this.#rest.wake();
     this.#giveBackWaiting();
+    if (this.#slots.running.size > 0) void this.#presence.beat();
     // A claim under way may hang: neither the handlers' time nor a forced stop waits for it.
     const claimed = this.#claiming.then(() => this.#recoverClaim()).then(() => this.#giveBackWaiting());
     const escalated = !(await this.#within(this.#slots.drained(), worker.gracefulShutdownTimeout, true));
@@ -316,7 +328,9 @@ export class CoreWorker {
       });
     this.#unsubscribe();
     this.#rest.stop();
-    await Promise.all([this.#leases.stop(), ...this.#loops.map((loop) => loop.stop())]);
+    this.#vitals.stop();
+    const ended = [this.#leases, this.#pauses, ...this.#loops].map((part) => part.stop());
+    await Promise.all([...ended, this.#within(this.#presence.stop(), 1_000, false)]);
     this.#state = "stopped";
     return escalated ? "escalated" : "clean";
   }
@@ -368,8 +382,8 @@ export class CoreWorker {
   }
 
   #stuck(attempt: Attempt): void {
-    const { logger } = this.#parts.runtime;
-    this.#slots.markStuck(attempt);
+    const { clock, logger } = this.#parts.runtime;
+    this.#slots.markStuck(attempt, clock.wall());
     logger.error("a task ignores its signal and is stuck", {
       task: attempt.taskName,
       id: attempt.id,
@@ -380,6 +394,6 @@ export class CoreWorker {
   #hear(hint: Hint): void {
     if (hint.about === "work") this.#rest.wake();
     else if (hint.about === "any") this.#rest.nudge();
-    if (hint.about === "cancel" || hint.about === "any") void this.#checkCancels();
+    if (hint.about === "cancel" || hint.about === "any") void this.#cancels.look();
   }
 }

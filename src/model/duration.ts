@@ -37,6 +37,12 @@ export function formatDuration(millis: Millis): string {
   return `${Math.round(millis)}ms`;
 }
 
+/** An age or a distance in time for people, in whole units, cut off: `0s`, `12s`, `3m`, `2h`, `4d`. */
+export function formatAge(millis: Millis): string {
+  const unit = (["d", "h", "m"] as const).find((name) => millis >= UNITS[name]) ?? "s";
+  return `${Math.floor(millis / UNITS[unit])}${unit}`;
+}
+
 function fromText(text: string): Millis {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d)$/u.exec(text);
   return match === null ? Number.NaN : Number(match[1]) * UNITS[match[2] as DurationUnit];

@@ -27,6 +27,10 @@ export type ErrorCode =
   | "CONFIG_INVALID"
   | "CONFIG_CONFLICT"
   | "DURATION_INVALID"
+  | "SCHEDULE_INVALID"
+  | "SCHEDULE_EXISTS"
+  | "SCHEDULE_UNKNOWN"
+  | "SCHEDULE_IN_CODE"
   | "NAME_INVALID"
   | "TASK_DUPLICATE"
   | "TASK_UNKNOWN"
@@ -60,6 +64,8 @@ export type ErrorCode =
   | "STORE_CLOSED"
   | "STORE_FAILED"
   | "DEPENDENCY_MISSING"
+  | "DEPENDENCY_UNKNOWN"
+  | "DEPENDENCY_FAILED"
   | "WORKER_INVALID"
   | "WORKER_STARTED"
   | "WORKER_FAILED"
@@ -77,6 +83,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
     "A duration could not be understood.",
     'Write "250ms", "30s", "5m", "2h", "1d", or a number of milliseconds.',
   ),
+  SCHEDULE_EXISTS: row("There is a schedule of that name already.", "Use another name, or update the one there is."),
+  SCHEDULE_UNKNOWN: row("There is no schedule of that name.", "Look at the names with queueService.schedules.list()."),
+  SCHEDULE_IN_CODE: row("A task's definition makes this schedule.", "Change the definition in code and deploy it."),
+  SCHEDULE_INVALID: row("A schedule cannot be understood.", "Change the part that the message names."),
   NAME_INVALID: row(
     "A task or queue name has characters that are not allowed.",
     "Use 1 to 200 letters, digits and . _ : - and begin with a letter or digit.",
@@ -106,8 +116,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   ),
   ID_CONFLICT: row("A record with this id exists already with another content.", "Use a fresh id."),
   TRANSACTION_UNSUPPORTED: row(
-    "This store cannot join your transaction.",
-    "Leave out the tx option, or use a store that has transactions.",
+    "This store has no transactions, or cannot join what was given.",
+    "Use a store that has transactions, and give one that the message names; or do without.",
   ),
   TASK_FAILED: row("The task failed.", "Read the error on the record; revive the task when the cause is mended."),
   TASK_CANCELLED: row("The task was cancelled.", "Enqueue it again if it is still wanted."),
@@ -172,6 +182,15 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRow>> = {
   DEPENDENCY_MISSING: row(
     "An optional package is not installed.",
     "Install it with the command that the message gives.",
+  ),
+  DEPENDENCY_UNKNOWN: row(
+    "A handler asked for a dependency that its attempt was not given.",
+    "Provide it by the provider or the resolver of the dependencies setting.",
+  ),
+  DEPENDENCY_FAILED: row(
+    "The application's dependency provider or resolver failed, or gave something of no use.",
+    "Mend the provider or resolver that the message names; the cause is attached.",
+    true,
   ),
   WORKER_INVALID: row("The worker cannot run like this.", "Change the setting that the message names."),
   WORKER_STARTED: row("The worker was started twice.", "Create a new Worker for each start."),

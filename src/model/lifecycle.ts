@@ -9,6 +9,7 @@ import type {
   JsonText,
   LogLine,
   Millis,
+  Origin,
   RecordState,
   TaskFailure,
   TaskPolicy,
@@ -103,6 +104,7 @@ export interface EnqueueFacts {
   readonly metadata?: JsonText | null;
   readonly tags?: readonly string[];
   readonly description?: string | null;
+  readonly origin?: Origin | null;
   readonly runAt?: Millis | null;
   readonly readyIn?: Millis;
   readonly expiresAt?: Millis | null;
@@ -129,6 +131,7 @@ export function enqueued(facts: EnqueueFacts): Draft {
       metadata: facts.metadata ?? null,
       tags: facts.tags ?? NO_TAGS,
       description: facts.description ?? null,
+      origin: facts.origin ?? null,
       state: "pending",
       version: 1,
       claim: null,
@@ -137,6 +140,7 @@ export function enqueued(facts: EnqueueFacts): Draft {
       losses: 0,
       interruptions: 0,
       snoozes: 0,
+      revivals: 0,
       begun: false,
       key: facts.key ?? null,
       ref: null,
@@ -212,13 +216,15 @@ export function leaseEnd(record: Pick<TaskRecord, "policy" | "startedAt">, now: 
   return Math.min(now + lease, record.startedAt + timeout + DEADLINE_GRACE);
 }
 
+/** @param facts.note - What the owner has noted and not yet written: it goes in with the completion. */
 export function completed(
   record: TaskRecord,
-  facts: { readonly now: Millis; readonly result: JsonText | null },
+  facts: { readonly now: Millis; readonly result: JsonText | null; readonly note?: Note | null },
 ): TaskRecord {
   legal("completed", record, "running");
+  const last = facts.note ? { ...noted(record, facts.note), version: record.version } : record;
   return {
-    ...record,
+    ...last,
     // As TERMINAL; the commonest verb is spared a second spread.
     key: null,
     ref: null,
@@ -305,7 +311,10 @@ export function expired(record: TaskRecord, facts: { readonly now: Millis }): Ta
   return ended(record, "cancelled", facts.now, "expired");
 }
 
-/** A failed or cancelled record starts over with fresh budgets; its uniqueness key stays free. */
+/**
+ * A failed or cancelled record starts over with fresh budgets; its uniqueness key stays free. What it has been through
+ * stays with it: its attempts, its last error, its log, and how often it was brought back.
+ */
 export function revived(record: TaskRecord, facts: { readonly now: Millis }): TaskRecord {
   legal("revived", record, "failed", "cancelled");
   return {
@@ -314,6 +323,7 @@ export function revived(record: TaskRecord, facts: { readonly now: Millis }): Ta
     losses: 0,
     interruptions: 0,
     snoozes: 0,
+    revivals: record.revivals + 1,
     expiresAt: null,
     finishedAt: null,
     cancelRequestedAt: null,

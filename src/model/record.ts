@@ -81,6 +81,13 @@ export interface LogLine {
   readonly message: string;
 }
 
+/** Where a record came from, if nobody enqueued it by hand. */
+export type Origin =
+  /** A schedule's tick; `scheduledFor` is its nominal instant. `manual`: asked for out of turn. */
+  | { readonly kind: "schedule"; readonly schedule: string; readonly scheduledFor: Millis; readonly manual?: true }
+  /** A further run of a record that had ended. */
+  | { readonly kind: "retry"; readonly of: string };
+
 export interface TaskRecord {
   // Fixed at enqueue.
   /** UUID version 7: time-ordered. */
@@ -102,6 +109,8 @@ export interface TaskRecord {
   readonly metadata: JsonText | null;
   readonly tags: readonly string[];
   readonly description: string | null;
+  /** Null: enqueued by hand. */
+  readonly origin: Origin | null;
 
   // Written only by lifecycle.ts.
   readonly state: RecordState;
@@ -118,6 +127,8 @@ export interface TaskRecord {
   /** Hand-backs by a shutdown. */
   readonly interruptions: number;
   readonly snoozes: number;
+  /** How often it was brought back after it had ended. */
+  readonly revivals: number;
   /** After a first loss: whether the current attempt is known to have begun, so that a bystander is not blamed. */
   readonly begun: boolean;
   /** The active uniqueness key; held by at most one record, null once terminal. */

@@ -5,6 +5,7 @@
 
 import type { Change } from "../contracts/queue-backend.ts";
 import type { Hint, Signals } from "../contracts/signals.ts";
+import { PAUSES, pausedQueue } from "../core/pauses.ts";
 import type { CoreService } from "../core/service.ts";
 import { systemClock } from "../host/clock.ts";
 import { type Duration, parseDuration } from "../model/duration.ts";
@@ -48,7 +49,7 @@ interface Left {
 }
 
 /**
- * Runs everything that is due until nothing is left.
+ * Runs everything that is due until nothing is left; what lies in a paused queue is left alone.
  * @param service - Any open queue service; its own workers may run meanwhile.
  * @throws ASSERTION_FAILED when `limit` or `timeout` is reached, or when something is due that no task here can run; the
  * message lists what is left. NOT_OPEN.
@@ -173,7 +174,7 @@ class Drain {
     };
     const door = intercepted(backend, (call, send) => this.#observe(call, send), { signals, keepOpen: true });
     const { namespace, worker } = settings;
-    const service = new QueueService({ queueBackend: door, namespace, worker }, runtime);
+    const service = new QueueService({ queueBackend: door, namespace, worker, initializeSchedules: false }, runtime);
     return new Worker(await service.open()).start();
   }
 
@@ -209,8 +210,9 @@ class Drain {
     const live = await allRecords(calls, { states: ["pending", "running", "dispatched"] });
     const now = await calls.now();
     const { queues } = settings.worker;
+    const paused = new Set((await calls.held(PAUSES)).map(pausedQueue));
     const own = live.filter(({ queue }) => queues.length === 0 || queues.includes(queue));
-    const pending = own.filter(({ state }) => state === "pending");
+    const pending = own.filter(({ state, queue }) => state === "pending" && !paused.has(queue));
     const due = pending.filter(({ readyAt }) => readyAt <= now);
     const left: Left = {
       due,

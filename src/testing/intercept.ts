@@ -11,7 +11,10 @@ export type StoreMethod =
   | "renew"
   | "find"
   | "tally"
+  | "page"
   | "prune"
+  | "schedules"
+  | "advance"
   | "hold"
   | "release"
   | "held";
@@ -54,14 +57,19 @@ export function intercepted<Tx>(
     renew: (claims, lease) => pass("renew", [claims, lease], () => backend.renew(claims, lease)),
     find: (query) => pass("find", [query], () => backend.find(query)),
     tally: (queues) => pass("tally", [queues], () => backend.tally(queues)),
-    prune: (before, limit) => pass("prune", [before, limit], () => backend.prune(before, limit)),
+    page: (query) => pass("page", [query], () => backend.page(query)),
+    prune: (query) => pass("prune", [query], () => backend.prune(query)),
+    schedules: (query) => pass("schedules", [query], () => backend.schedules(query)),
+    advance: (changes) => pass("advance", [changes], () => backend.advance(changes)),
     hold: (name, holder, how) => pass("hold", [name, holder, how], () => backend.hold(name, holder, how)),
     release: (name, holder) => pass("release", [name, holder], () => backend.release(name, holder)),
     held: (prefix) => pass("held", [prefix], () => backend.held(prefix)),
     ...(signals === undefined ? {} : { signals }),
     ...(gathers === undefined ? {} : { gathers }),
     ...(schema === undefined ? {} : { schema }),
+    ...(backend.diagnose === undefined ? {} : { diagnose: () => backend.diagnose?.() ?? Promise.resolve([]) }),
     ...(backend.within === undefined ? {} : { within: (tx: Tx) => within(backend, tx) }),
+    ...(backend.transaction === undefined ? {} : { transaction: backend.transaction.bind(backend) }),
   };
 }
 

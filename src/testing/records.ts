@@ -1,12 +1,12 @@
 /** Reading all records of a store, a page at a time. */
-import type { QueueBackend } from "../contracts/queue-backend.ts";
+import type { Page, QueueBackend } from "../contracts/queue-backend.ts";
 import type { RecordState, TaskRecord } from "../model/record.ts";
 
 const PAGE = 500;
 
 /** The records in order of creation, optionally of one task or in some states. */
 export async function allRecords(
-  store: Pick<QueueBackend, "find">,
+  store: Pick<QueueBackend, "page">,
   wanted: { readonly task?: string; readonly states?: readonly RecordState[] } = {},
 ): Promise<TaskRecord[]> {
   const filter = {
@@ -15,10 +15,10 @@ export async function allRecords(
   };
   const records: TaskRecord[] = [];
   for (let after: string | null = null; ; ) {
-    const page: readonly TaskRecord[] = await store.find({ by: "creation", after, limit: PAGE, ...filter });
-    records.push(...page);
-    if (page.length < PAGE) return records;
-    after = page.at(-1)?.id ?? null;
+    const page: Page = await store.page({ order: "oldest", after, limit: PAGE, ...filter });
+    records.push(...page.records);
+    if (page.next === null) return records;
+    after = page.next;
   }
 }
 

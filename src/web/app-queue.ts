@@ -4,12 +4,24 @@
  */
 import { systemClock } from "../host/clock.ts";
 import { systemSpawner } from "../host/spawn.ts";
-import { type Logger, type Millis, type QueueConfig, QueueService, SiderealError, Worker } from "../index.ts";
-import { ChildWorker } from "./child-worker.ts";
+import {
+  type Logger,
+  type Millis,
+  type QueueConfig,
+  QueueService,
+  type ServiceHealth,
+  SiderealError,
+  Worker,
+  type WorkerHealth,
+} from "../index.ts";
+import { ChildWorker, type ChildWorkerHealth } from "./child-worker.ts";
 import { workerCommand } from "./worker-command.ts";
 
 /** A worker that an application owns: in its process, or in one beside it. Both have `id`, `status()` and `stop()`. */
 export type QueueWorker = Worker | ChildWorker;
+
+/** What a health check answers: `healthy` and `reasons`, and what is known besides. */
+export type QueueHealth = WorkerHealth | ChildWorkerHealth | ServiceHealth;
 
 type Settings = QueueService["settings"];
 
@@ -45,9 +57,11 @@ export class AppQueue {
     await this.service.open();
   }
 
-  /** Starts the worker; closes everything when that fails. @throws WORKER_FAILED */
+  /** Brings the schedules into the store and starts the worker; closes everything when that fails. @throws WORKER_FAILED, SCHEDULE_INVALID, … */
   async startWorker(): Promise<void> {
     try {
+      // A worker of this very process does it itself.
+      if (!(this.worker instanceof Worker)) await this.service.initializeSchedules();
       await this.worker?.start();
     } catch (error) {
       await this.close().catch((reason: unknown) => {
@@ -55,6 +69,11 @@ export class AppQueue {
       });
       throw error;
     }
+  }
+
+  /** How the worker is; where there is none, whether the store answers. Never rejects. */
+  async health(): Promise<QueueHealth> {
+    return this.worker === null ? this.service.health() : this.worker.health();
   }
 
   /**

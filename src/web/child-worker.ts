@@ -1,6 +1,13 @@
 /** Keeps a worker process alive beside the server: starts it, starts it again with back-off when it dies, drains it at the end. */
-import { type Cancel, type Millis, SiderealError, type StopOutcome } from "../index.ts";
-import { type Command, describeExit, type Patience, type Surroundings, WorkerProcess } from "./worker-process.ts";
+import { type Cancel, type Millis, SiderealError, type StopOutcome, type WorkerHealth } from "../index.ts";
+import {
+  type Command,
+  describeExit,
+  HEALTH_WAIT,
+  type Patience,
+  type Surroundings,
+  WorkerProcess,
+} from "./worker-process.ts";
 
 export interface ChildWorkerOptions extends Surroundings {
   readonly command: Command;
@@ -18,6 +25,16 @@ export interface ChildWorkerStatus {
   readonly pid: number | null;
   /** How many processes had to be started because one before them died. */
   readonly restarts: number;
+}
+
+/** How a worker process is. */
+export interface ChildWorkerHealth extends ChildWorkerStatus {
+  /** Whether it runs, answers, and its worker is healthy. */
+  readonly healthy: boolean;
+  /** Why it is not healthy, one sentence each; empty where it is. */
+  readonly reasons: readonly string[];
+  /** What it said itself; null where it said nothing. */
+  readonly worker: WorkerHealth | null;
 }
 
 const FIRST_PAUSE: Millis = 1_000;
@@ -77,6 +94,15 @@ export class ChildWorker {
       pid: isLive || this.#state === "starting" ? (this.#process?.pid ?? null) : null,
       restarts: this.#restarts,
     };
+  }
+
+  /** How the process is, as it says itself within two seconds. Never rejects. */
+  async health(): Promise<ChildWorkerHealth> {
+    const worker = this.#state === "running" ? ((await this.#process?.health()) ?? null) : null;
+    const status = this.status();
+    if (worker !== null) return { ...status, healthy: worker.healthy, reasons: worker.reasons, worker };
+    const reason = status.state === "running" ? `did not say within ${HEALTH_WAIT} ms how it is` : `is ${status.state}`;
+    return { ...status, healthy: false, reasons: [`the worker process ${reason}`], worker };
   }
 
   async #launch(): Promise<void> {

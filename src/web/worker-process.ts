@@ -1,6 +1,6 @@
 /** One life of a worker process: started, ready or failed, asked to stop, ended. It is never used twice. */
 import type { systemSpawner } from "../host/spawn.ts";
-import { type Cancel, type Clock, type Logger, type Millis, SiderealError } from "../index.ts";
+import { type Cancel, type Clock, type Logger, type Millis, SiderealError, type WorkerHealth } from "../index.ts";
 import { readLine, withoutSecrets } from "./lines.ts";
 
 /** Starts processes; `contracts/spawn.ts` says how. */
@@ -35,6 +35,8 @@ const SHOWN_LINES = 8;
 const LONGEST_SHOWN = 400;
 const SIGNAL_WAIT: Millis = 5_000;
 const LAST_WORDS_WAIT: Millis = 1_000;
+/** How long it may take to say how it is. */
+export const HEALTH_WAIT: Millis = 2_000;
 
 export class WorkerProcess {
   readonly pid: number | null;
@@ -49,6 +51,8 @@ export class WorkerProcess {
   #isReady = false;
   #failure: Failure | null = null;
   #late: Millis | null = null;
+  #asking: Promise<WorkerHealth | null> | null = null;
+  #answer: (health: WorkerHealth) => void = () => {};
 
   constructor(command: Command, deadline: Millis, surroundings: Surroundings) {
     this.#command = command;
@@ -73,6 +77,27 @@ export class WorkerProcess {
   /** Whether it claims, as far as it has said. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Asks it how it is; null when it does not say so in time. Calls at once share one question. */
+  health(): Promise<WorkerHealth | null> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  async #ask(): Promise<WorkerHealth | null> {
+    let cancel: Cancel = () => {};
+    const answer = new Promise<WorkerHealth | null>((resolve) => {
+      this.#answer = resolve;
+      cancel = this.#surroundings.clock.after(HEALTH_WAIT, () => resolve(null));
+      void this.gone.then(() => resolve(null));
+    });
+    this.#child.send({ type: "health" });
+    const health = await answer;
+    cancel();
+    return health;
   }
 
   /**
@@ -110,7 +135,8 @@ export class WorkerProcess {
   /** Anything may come through the channel, for example from a tool that watches files. */
   #hear(message: unknown, say: (news: News) => void): void {
     if (typeof message !== "object" || message === null) return;
-    const { type, stage, message: text } = message as Readonly<Record<string, unknown>>;
+    const { type, stage, message: text, health } = message as Readonly<Record<string, unknown>>;
+    if (type === "health" && isHealth(health)) this.#answer(health);
     if (type !== "ready" && type !== "failed") return;
     if (type === "ready") this.#isReady = true;
     else this.#failure ??= { stage: shown(stage), message: withoutSecrets(shown(text)) };
@@ -149,6 +175,11 @@ export class WorkerProcess {
     cancel();
     return came;
   }
+}
+
+function isHealth(value: unknown): value is WorkerHealth {
+  const { healthy, reasons } = (value ?? {}) as Partial<WorkerHealth>;
+  return typeof healthy === "boolean" && Array.isArray(reasons) && reasons.every((one) => typeof one === "string");
 }
 
 /** For a log line: `exit code 1`, `signal SIGKILL`. */

@@ -67,7 +67,13 @@ const bannedWords =
   /sqlite|postgres|mysql|mariadb|redis|valkey|fastify|nestjs|rabbitmq|\bhono\b|\bexpress\b|\bkafka\b|\bamqp\w*|\bnats\b|cloud ?run/gi;
 
 /** Packages that a user may leave out: the peers. */
-export const optionalPackages: readonly string[] = ["fastify", "@photostructure/sqlite"];
+export const optionalPackages: readonly string[] = ["fastify", "@photostructure/sqlite", "pg", "mysql2"];
+
+/** The packages that core loads, by the one file that does. */
+const coreLoaders: ReadonlyMap<string, readonly string[]> = new Map([
+  ["core/modules.ts", ["tinyglobby"]],
+  ["core/cron.ts", ["croner"]],
+]);
 
 /** Imported as types nearly everywhere, loaded nowhere. */
 const publicFace = ["index.ts", "sidereal.ts"];
@@ -145,9 +151,12 @@ export const layerRules: readonly Rule[] = [
       ),
       ...imports(
         tree,
-        (path) => inside("model", "contracts", "core")(path) && path !== "core/modules.ts",
-        (entry) => !entry.typeOnly && packageOf(entry.specifier) !== undefined,
-        "only core/modules.ts may load a package here",
+        inside("model", "contracts", "core"),
+        ({ specifier, typeOnly }, { path }) => {
+          const name = packageOf(specifier);
+          return !typeOnly && name !== undefined && !coreLoaders.get(path)?.includes(name);
+        },
+        `of the packages, only ${[...coreLoaders].map(([path, names]) => `${names} by ${path}`).join(", ")}`,
       ),
     ],
   },

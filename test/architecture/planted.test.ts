@@ -30,6 +30,7 @@ const broken: readonly (readonly [id: string, what: string, files: Files])[] = [
   ["R5", "a package in two folders", { "cli/a.ts": 'import "jiti";', "core/modules.ts": 'import { a } from "jiti";' }],
   ["R5", "an optional package in core", { "core/modules.ts": 'const a = await import("fastify");' }],
   ["R5", "a package in core", { "core/a.ts": 'import { glob } from "tinyglobby";' }],
+  ["R5", "another file's package in core", { "core/modules.ts": 'import { Cron } from "croner";' }],
   ["R6", "a private door", { "cli/a.ts": 'import type { Worker } from "../core/worker.ts";' }],
   ["R6", "a neighbour", { "web/a.ts": 'import { load } from "../cli/load.ts";' }],
   ["R6", "an import of the command line", { "index.ts": 'export { main } from "./cli/index.ts";' }],

@@ -1,5 +1,6 @@
 /** How processes behave: zombies notice, stops are clean, nobody crashes, the store is sound, everything drains. */
 import { type Check, type Evidence, Tallied } from "./check.ts";
+import { RETURN, returned } from "./outages.ts";
 import { covered } from "./spans.ts";
 import { type Attempt, isSudden, type Life, type Story } from "./story.ts";
 
@@ -11,6 +12,7 @@ export function checkProcesses(story: Story, evidence: Evidence): Check[] {
     poisonPace(story, evidence),
     sound(evidence),
     drained(evidence),
+    ...(story.outages.length > 0 ? [back(story)] : []),
   ];
 }
 
@@ -58,15 +60,19 @@ function stops(story: Story): Check {
     if (life.role !== "worker" || isSudden(life)) continue;
     const term = life.events.find(({ event }) => event === "term_seen");
     if (term === undefined) continue;
-    const codes = life.forcedAt === null ? ["0"] : ["0", "2"];
+    const hindered = story.outages.some(({ from, to }) => to + RETURN > term.at && from < life.endedAt);
+    const codes = life.forcedAt === null && !hindered ? ["0"] : ["0", "2"];
     tallied.expect(
       codes.includes(life.ending),
       () => `${life.who} ended with ${life.ending || "nothing"} after SIGTERM`,
     );
-    const late = life.events.filter(({ event, at }) => event === "claim_call" && at > term.at);
+    // A claim whose answer was lost is asked for again, under the same token.
+    const late = life.events.filter(
+      ({ event, at, extra }) => event === "claim_call" && at > term.at && story.firstAsked.get(extra[0] ?? "") === at,
+    );
     tallied.expect(late.length === 0, () => `${life.who} claimed ${late.length} times after SIGTERM`);
     // A stop waits for the store only so long; what it then leaves behind lapses.
-    if (covered(story.locked, term.at, life.endedAt) > 0) continue;
+    if (hindered || covered(story.locked, term.at, life.endedAt) > 0) continue;
     const open = story.attempts.filter(
       (attempt) => attempt.life === life && attempt.answeredAt > life.endedAt && !isStale(attempt),
     );
@@ -104,6 +110,33 @@ function isExplained({ ending, cause, termedAt, forcedAt, events }: Life): boole
   // Before it listens, SIGTERM ends a process like any other.
   if (ending === "SIGTERM") return termedAt !== null && !events.some(({ event }) => event === "ready");
   return termedAt !== null && (ending === "0" || (ending === "2" && forcedAt !== null));
+}
+
+/** How long each worker that lived through an outage took to claim again, of time in which the store and it were well. */
+export function returns(story: Story): { readonly who: string; readonly took: number; readonly back: boolean }[] {
+  return story.lives.flatMap((life) => {
+    const ready = life.events.find(({ event }) => event === "ready");
+    if (life.role !== "worker" || ready === undefined) return [];
+    const blocks = life.events.filter(({ event }) => event === "block");
+    const away = blocks.map(({ at, extra }) => ({ from: at, to: at + Number(extra[0]) }));
+    const bad = [...story.outages, ...life.stops, ...life.hogs, ...away];
+    const present = { from: ready.at, to: Math.min(life.termedAt ?? life.endedAt, life.endedAt) };
+    const asks = [...life.asks.values()];
+    return story.outages.flatMap((outage) => {
+      const answer = returned(outage, asks, bad, present);
+      return answer === null ? [] : [{ who: life.who, ...answer }];
+    });
+  });
+}
+
+function back(story: Story): Check {
+  const tallied = new Tallied(
+    "W",
+    `with the store well again for ${RETURN / 1_000} s, every worker claims, in the same process`,
+  );
+  for (const { who, took, back } of returns(story))
+    tallied.expect(back && took <= RETURN, () => `${who} did not claim for ${Math.round(took)} ms`);
+  return tallied.check;
 }
 
 function poisonPace(story: Story, { lease }: Evidence): Check {

@@ -109,6 +109,11 @@ export class Crew {
     if (member.child.connected) member.child.send({ arm });
   }
 
+  /** The user's code in the process takes every connection for so long, where it has a pool. */
+  hog(member: Member, ms: number): void {
+    if (member.child.connected) member.child.send({ hog: ms });
+  }
+
   /** Resolves at the next start, readiness or end of a process, or after so long. */
   async change(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@
 import type { Evidence } from "./check.ts";
 import { recoveries } from "./check-claims.ts";
 import { accepted } from "./check-ends.ts";
-import { zombieAttempts } from "./check-processes.ts";
+import { returns, zombieAttempts } from "./check-processes.ts";
 import { diedIn, isSudden, type Life, type Story, wasHit } from "./story.ts";
 
 /** Name of a window or a figure → count. */
@@ -21,6 +21,8 @@ export interface Exposure {
     readonly longest: number;
     readonly count: number;
   };
+  /** Milliseconds that a worker took at most to claim again after an outage. */
+  readonly longestReturn: number;
 }
 
 export const WINDOWS = {
@@ -40,6 +42,7 @@ export function exposureOf(story: Story, evidence: Evidence): Exposure {
     windows: windowsOf(story),
     figures: figuresOf(story, evidence),
     recovery: recoveryOf(story, evidence),
+    longestReturn: longestReturn(story),
   };
 }
 
@@ -54,9 +57,22 @@ function faultsOf(story: Story): Counts {
       add(life.forcedAt === null ? "SIGTERM under load or at the end" : "SIGTERM twice");
     for (const _ of life.stops) add("SIGSTOP past the lease, then SIGCONT");
   }
-  for (const { event } of story.events) if (event === "block") add("event loop held up past the lease");
+  for (const { event, extra } of story.events) {
+    if (event === "block") add("event loop held up past the lease");
+    else if (event === "hog") add("the user's code took every connection of the pool");
+    else if (event === "blow" || event === "outage") add(BLOW_NAMES[extra[0] ?? ""] ?? event);
+  }
   return faults;
 }
+
+const BLOW_NAMES: Readonly<Record<string, string>> = {
+  sever: "a session ended by the server",
+  cancel: "running statements cancelled by the server",
+  reset: "every connection reset",
+  restart: "the server crashed and was started again",
+  swallow: "the network swallowed everything, and old connections stayed half-open",
+  lock: "the tables locked by somebody else",
+};
 
 function faultName({ cause, role }: Life): string {
   if (cause === "random") return role === "producer" ? "kill -9 of the producer at random" : "kill -9 at random";
@@ -143,7 +159,19 @@ function figuresOf(story: Story, evidence: Evidence): Counts {
     "renewals refused": count("renew_lost"),
     "renewals failed": count("renew_error"),
     "pauses of the machine over a quarter lease": count("stall"),
+    "calls to the store over a quarter lease": count("slow"),
+    ...(story.outages.length > 0 && returnsOf(story)),
   };
+}
+
+function returnsOf(story: Story): Counts {
+  const failed = story.events.filter(({ event, extra }) => event === "told" && extra[1] !== "ok").length;
+  return { "calls to the store that failed": failed, "outages that a worker lived through": returns(story).length };
+}
+
+/** The longest that a worker took to claim again once the store was well, ms. */
+function longestReturn(story: Story): number {
+  return Math.round(Math.max(0, ...returns(story).map(({ took }) => took)));
 }
 
 function recoveryOf(story: Story, evidence: Evidence): Exposure["recovery"] {

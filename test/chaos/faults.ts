@@ -1,10 +1,15 @@
 /** The faults, and how each is done to a crew. */
 import type { Chance } from "./chance.ts";
 import type { Crew, Role } from "./crew.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Failpoint, Fate } from "./orders.ts";
+import { BLOWS, type Blow, OUTAGES, type Outage, type Trouble } from "./trouble.ts";
 
 /** Faults that happen at a moment; `pill` and `block` are part of the workload instead. */
-export type Fault = "kill" | "stop" | "term" | "force" | "producer" | Failpoint;
+export type Fault = "kill" | "stop" | "term" | "force" | "producer" | "hog" | Blow | Outage | Failpoint;
+
+/** Kinds of faults that need a server. */
+export const SERVER_KINDS: readonly string[] = ["sessions", "network", "server", "locks", "pool"];
 
 /** What may be asked for on the command line, and the faults that it means. */
 export const FAULT_KINDS: Readonly<Record<string, readonly Fault[]>> = {
@@ -15,6 +20,11 @@ export const FAULT_KINDS: Readonly<Record<string, readonly Fault[]>> = {
   producer: ["producer", "insert:before", "insert:after", "hold:after", "ack:after"],
   pill: [],
   block: [],
+  sessions: ["sever", "cancel"],
+  network: ["reset", "swallow"],
+  server: ["restart"],
+  locks: ["lock"],
+  pool: ["hog"],
 };
 
 /** How many of each fault. */
@@ -40,6 +50,9 @@ function isFate(fault: Fault): fault is Failpoint {
   return /^insert|^hold|^ack/.test(fault);
 }
 
+const isBlow = (fault: Fault): fault is Blow => BLOWS.includes(fault as Blow);
+const isOutage = (fault: Fault): fault is Outage => OUTAGES.includes(fault as Outage);
+
 /** Most workers stopped at once: the others must be able to take over. */
 const MOST_STOPPED = 2;
 
@@ -48,8 +61,13 @@ export class Faults {
   readonly #random: Chance;
   readonly #lease: number;
   readonly #stopped = new Set<Promise<void>>();
+  readonly #trouble: Trouble | null;
+  readonly #ledger: Ledger;
+  #outage: Promise<void> | null = null;
 
-  constructor(crew: Crew, random: Chance, lease: number) {
+  constructor(crew: Crew, random: Chance, lease: number, trouble: Trouble | null, ledger: Ledger) {
+    this.#trouble = trouble;
+    this.#ledger = ledger;
     this.#crew = crew;
     this.#random = random;
     this.#lease = lease;
@@ -60,6 +78,8 @@ export class Faults {
 
   /** Does it to somebody. @returns false when there is nobody to do it to now */
   do(fault: Fault): boolean {
+    if (isBlow(fault)) return this.#blow(fault);
+    if (isOutage(fault)) return this.#begin(fault);
     const role: Role = fault === "producer" ? "producer" : "worker";
     const ready = this.#crew.ready(role);
     const victim = this.#random.pick(fault.includes(":") ? ready.filter(({ armed }) => armed === null) : ready);
@@ -75,6 +95,9 @@ export class Faults {
         return true;
       case "force":
         void this.#crew.force(victim);
+        return true;
+      case "hog":
+        for (const member of ready) this.#crew.hog(member, this.#lease * (0.5 + this.#random.next()));
         return true;
       case "stop":
         if (this.#stopped.size >= MOST_STOPPED) return false;
@@ -94,7 +117,26 @@ export class Faults {
 
   /** Resolves when everybody who was stopped runs again. */
   async over(): Promise<void> {
+    await this.#outage;
     await Promise.all(this.#stopped);
+  }
+
+  #blow(blow: Blow): boolean {
+    if (this.#trouble === null || this.#outage !== null) return false;
+    this.#ledger.about("store", "blow", { extra: [blow] });
+    // Who was to be hit may just have gone.
+    void this.#trouble.blow(blow, this.#random.next()).catch(() => {});
+    return true;
+  }
+
+  #begin(outage: Outage): boolean {
+    if (this.#trouble === null || this.#outage !== null) return false;
+    this.#ledger.about("store", "outage", { extra: [outage] });
+    this.#outage = this.#trouble.outage(outage, this.#lease * (0.3 + 1.2 * this.#random.next())).then(() => {
+      this.#ledger.about("store", "restored", { extra: [outage] });
+      this.#outage = null;
+    });
+    return true;
   }
 
   #pause(victim: Parameters<Crew["pause"]>[0]): void {

@@ -32,12 +32,21 @@ export type EventName =
   | "end"
   | "abort_seen"
   | "block"
+  | "hog"
   // process
   | "ready"
   | "stall"
   | "term_seen"
   | "failpoint"
   | "crash"
+  // any process, around every call that matters to ownership: number of the call, and what came of it
+  | "ask"
+  | "told"
+  | "slow"
+  // supervisor, about the store
+  | "blow"
+  | "outage"
+  | "restored"
   // supervisor, about a process
   | "spawned"
   | "killed"

@@ -9,9 +9,10 @@ import { PLANTED_BUGS, type PlantedBug } from "./planted.ts";
 import { asMarkdown, asText, reportOf } from "./report.ts";
 import { type RoundResult, runRound } from "./round.ts";
 import { roundsOf, type Wishes } from "./rounds.ts";
+import { scheduleCommand } from "./schedules.ts";
 import { storeNamed } from "./stores.ts";
 
-const USAGE = `npm run chaos -- --store sqlite [options]
+const USAGE = `npm run chaos -- --store sqlite|postgres|mysql [options]
 
   --smoke            one mixed round in under a minute
   --minutes M        further rounds until M minutes are over
@@ -25,6 +26,7 @@ const USAGE = `npm run chaos -- --store sqlite [options]
   --plant BUG        runs with a planted bug: ${PLANTED_BUGS.join(", ")}
   --out FOLDER       for report.json and report.md; default test/chaos/out
   --keep             keeps store, ledgers and output of every process
+  --schedules        schedules instead, with --ticks N (300), --interval MS (1000), --workers W, --seed S
 `;
 
 interface Command {
@@ -129,4 +131,7 @@ async function rounds(wishes: Wishes, keep: boolean): Promise<RoundResult[]> {
   return results;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const args = process.argv.slice(2);
+const code = await (args.includes("--schedules") ? scheduleCommand(args) : main(args));
+// Sockets that a fault left half-open keep nobody waiting.
+process.exit(code);

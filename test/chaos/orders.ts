@@ -47,6 +47,11 @@ export interface Arm {
   readonly arm: Failpoint;
 }
 
+/** To the process: its user's own code takes every connection of the pool for so long, ms. */
+export interface Hog {
+  readonly hog: number;
+}
+
 /** From the process. */
 export type Report = { readonly ready: true } | { readonly done: true };
 

@@ -33,7 +33,10 @@ function faulty(store: Store, bug: PlantedBug): Partial<Store> {
       };
     case "reap-unguarded":
       return {
-        find: (query) => store.find(query.by === "lapsed" ? { ...query, by: "creation", states: ["running"] } : query),
+        find: async (query) => {
+          if (query.by !== "lapsed") return store.find(query);
+          return (await store.page({ ...query, order: "oldest", states: ["running"] })).records;
+        },
         apply: (changes) => store.apply(changes.map(({ from, to }) => ({ from, to }))),
       };
     case "ack-before-commit":

@@ -8,6 +8,7 @@ import { QueueService, type Task } from "../../src/index.ts";
 import { Ledger, readLedgers } from "./ledger.ts";
 import { isForever, keyOf, type Work, workload } from "./load.ts";
 import { fromEnvironment } from "./orders.ts";
+import { opened, patient } from "./patience.ts";
 import { planted } from "./planted.ts";
 import { storeNamed } from "./stores.ts";
 import { Failpoints, witnessed } from "./witness.ts";
@@ -18,7 +19,8 @@ const TOGETHER = 16;
 const orders = fromEnvironment();
 const ledger = new Ledger(orders.ledgers, orders.who);
 const failpoints = new Failpoints(ledger);
-const store = witnessed(planted(storeNamed(orders.store).connect(orders.place), orders.planted), ledger, failpoints);
+const { backend } = storeNamed(orders.store).connect(orders.place, false);
+const store = witnessed(planted(backend, orders.planted), ledger, failpoints, 0.25 * orders.lease);
 const service = new QueueService<unknown>({ queueBackend: store });
 // Known by name and defaults only: the producer runs nothing.
 const work = task("chaos.work", { retries: 3, backoff: 50 }, (_: Work): null => null) as Task<Work, null>;
@@ -28,7 +30,12 @@ if (orders.fate !== null) failpoints.arm(orders.fate.point, orders.fate.time);
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 process.on("SIGTERM", () => process.exit(0));
 
-async function send(item: Work): Promise<void> {
+/** Sends it, and again under the same key while the store is in trouble. */
+function send(item: Work): Promise<void> {
+  return patient(() => sendOnce(item));
+}
+
+async function sendOnce(item: Work): Promise<void> {
   const facts = { id: String(item.n) };
   ledger.write("enq_call", facts);
   try {
@@ -46,7 +53,7 @@ async function send(item: Work): Promise<void> {
 /** Waits until the queue is short enough. */
 async function room(): Promise<void> {
   for (;;) {
-    const { pending, scheduled } = await service.counts();
+    const { pending, scheduled } = await patient(() => service.counts());
     if (pending + scheduled < orders.backlog) return;
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
@@ -54,7 +61,7 @@ async function room(): Promise<void> {
 
 const acknowledged = new Set(readLedgers(orders.ledgers).flatMap(({ event, id }) => (event === "enq_ack" ? [id] : [])));
 const rest = workload(orders.load).filter(({ n }) => !acknowledged.has(String(n)));
-await service.open();
+await opened(service);
 ledger.write("ready");
 process.send?.({ ready: true });
 for (let at = 0; at < rest.length; at += TOGETHER) {

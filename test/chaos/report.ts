@@ -76,6 +76,8 @@ export function asText(report: RunReport): string {
   lines.push("", "faults done", ...rows(report.faults), "", "sudden deaths, by what they met", ...rows(report.windows));
   lines.push("", "figures", ...rows(report.figures));
   const { count, longest, medians } = report.recovery;
+  const back = longestReturn(report);
+  if (back > 0) lines.push(`  after an outage every worker claimed again within ${back} ms of the store's health`);
   lines.push(
     `  recovery of ${count} interrupted records: median ${medians.join("/")} ms, longest ${longest} ms`,
     "",
@@ -128,7 +130,7 @@ record, except under a forever key.
 ${checks.join("\n")}
 
 Recovery of ${count} interrupted records: median ${medians.join(" / ")} ms by round, longest ${longest} ms after the worker's death.
-
+${returned(report)}
 ## Faults
 
 ${table("fault", report.faults)}
@@ -143,6 +145,16 @@ ${table("window", report.windows)}
 
 ${table("", report.figures)}
 `;
+}
+
+function longestReturn({ rounds }: RunReport): number {
+  return Math.max(0, ...rounds.map(({ exposure }) => exposure.longestReturn));
+}
+
+function returned(report: RunReport): string {
+  const back = longestReturn(report);
+  if (back === 0) return "";
+  return `\nAfter an outage every worker claimed again within ${back} ms of the store's health, in the same process.\n`;
 }
 
 function deaths(faults: Counts): number {

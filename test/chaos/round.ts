@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { reapInterval } from "../../src/core/upkeep.ts";
 import { QueueService } from "../../src/index.ts";
 import type { StatusCounts, TaskRecord } from "../../src/model/record.ts";
+import { allRecords } from "../../src/testing/records.ts";
 import { chance } from "./chance.ts";
 import { type Check, type Evidence, judge } from "./check.ts";
 import { Crew } from "./crew.ts";
@@ -12,7 +13,7 @@ import { Faults, fates, type Plan, sequence } from "./faults.ts";
 import { Ledger, readLedgers } from "./ledger.ts";
 import { type LoadOptions, workload } from "./load.ts";
 import type { PlantedBug } from "./planted.ts";
-import { type StoreUnderTest, storeNamed } from "./stores.ts";
+import { type Connected, type Stage, type StoreUnderTest, storeNamed } from "./stores.ts";
 
 export interface RoundOptions {
   readonly name: string;
@@ -48,7 +49,8 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
   const ledgers = join(folder, "ledgers");
   mkdirSync(ledgers, { recursive: true });
   const store = storeNamed(options.store);
-  const place = store.place(folder);
+  const stage = await store.stage(folder);
+  const { place } = stage;
   const { lease, concurrency, load, planted, workers } = options;
   const orders = { store: options.store, place, ledgers, lease, concurrency, load, planted };
   const ledger = new Ledger(ledgers, "supervisor");
@@ -56,11 +58,11 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
     orders: { ...orders, backlog: 2 * workers * concurrency + 16 },
     ...{ folder, ledger, workers, fates: fates(options.plan, chance(load.seed + 2)) },
   });
-  const watch = new Watch(store, place, options, crew);
-  await watch.open();
-  crew.start();
+  const watch = new Watch(store, stage, options, crew);
   try {
-    const undone = await faultsOf(options, crew, watch);
+    await watch.open();
+    crew.start();
+    const undone = await faultsOf(options, crew, watch, stage, ledger);
     const stuck = await watch.drained();
     await crew.dismiss(15_000);
     const records = await watch.dump();
@@ -73,7 +75,7 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
       heartbeat: Math.floor(lease / 3),
       reapEvery: reapInterval(lease),
       poll: POLL,
-      unsound: await store.unsound(place),
+      unsound: await stage.unsound(),
       stuck,
     };
     const { story, checks } = judge(evidence);
@@ -82,14 +84,21 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
   } finally {
     crew.abandon();
     await watch.close();
+    await stage.dispose();
   }
 }
 
 /** Spreads the plan's faults over the workload's progress. @returns how many could not be done */
-async function faultsOf(options: RoundOptions, crew: Crew, watch: Watch): Promise<number> {
+async function faultsOf(
+  options: RoundOptions,
+  crew: Crew,
+  watch: Watch,
+  { trouble }: Stage,
+  ledger: Ledger,
+): Promise<number> {
   const random = chance(options.load.seed + 1);
   const plan = sequence(options.plan, random);
-  const faults = new Faults(crew, random, options.lease);
+  const faults = new Faults(crew, random, options.lease, trouble, ledger);
   const deadline = performance.now() + options.limit;
   const total = plan.length;
   while (performance.now() < deadline && !watch.over && !watch.stalled) {
@@ -108,11 +117,10 @@ async function faultsOf(options: RoundOptions, crew: Crew, watch: Watch): Promis
 
 /** The supervisor's own look at the store. */
 class Watch {
-  readonly #store: StoreUnderTest;
-  readonly #place: string;
+  readonly #stage: Stage;
   readonly #tasks: number;
   readonly #crew: Crew;
-  readonly #backend: ReturnType<StoreUnderTest["connect"]>;
+  readonly #backend: Connected["backend"];
   readonly #service: QueueService<unknown>;
   #counts: StatusCounts = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, total: 0 };
   #movedAt = performance.now();
@@ -120,12 +128,11 @@ class Watch {
   over = false;
   largestLog = 0;
 
-  constructor(store: StoreUnderTest, place: string, options: RoundOptions, crew: Crew) {
-    this.#store = store;
-    this.#place = place;
+  constructor(store: StoreUnderTest, stage: Stage, options: RoundOptions, crew: Crew) {
+    this.#stage = stage;
     this.#tasks = options.load.tasks;
     this.#crew = crew;
-    this.#backend = store.connect(place);
+    this.#backend = store.connect(stage.ownPlace, false).backend;
     this.#service = new QueueService<unknown>({ queueBackend: this.#backend });
   }
 
@@ -142,11 +149,12 @@ class Watch {
     const before = this.#counts;
     // Asked before the look: what is acknowledged after it may not be in these counts.
     const { produced } = this.#crew;
-    this.#counts = await this.#service.counts();
+    // A server that is down now is asked again.
+    this.#counts = await this.#service.counts().catch(() => before);
     if (JSON.stringify(before) !== JSON.stringify(this.#counts)) this.#movedAt = performance.now();
-    this.largestLog = Math.max(this.largestLog, this.#store.logSize(this.#place));
+    this.largestLog = Math.max(this.largestLog, this.#stage.logSize());
     const { pending, scheduled, running, completed, failed, cancelled, total } = this.#counts;
-    this.over = produced && total > 0 && pending + scheduled + running === 0;
+    this.over = this.#counts !== before && produced && total > 0 && pending + scheduled + running === 0;
     return (completed + failed + cancelled) / this.#tasks;
   }
 
@@ -169,12 +177,6 @@ class Watch {
   }
 
   async dump(): Promise<TaskRecord[]> {
-    const records: TaskRecord[] = [];
-    for (let after: string | null = null; ; ) {
-      const page = await this.#backend.find({ by: "creation", after, limit: 500 });
-      records.push(...page);
-      after = page.at(-1)?.id ?? null;
-      if (page.length < 500) return records;
-    }
+    return allRecords(this.#backend);
   }
 }

@@ -1,7 +1,8 @@
 /** The rounds there are: the kill proof, and the mixed rounds that reach every window. */
-import { FAULT_KINDS, type Fault, type Plan } from "./faults.ts";
+import { FAULT_KINDS, type Fault, type Plan, SERVER_KINDS } from "./faults.ts";
 import type { PlantedBug } from "./planted.ts";
 import type { RoundOptions } from "./round.ts";
+import { storeNamed } from "./stores.ts";
 
 export interface Wishes {
   readonly store: string;
@@ -43,8 +44,10 @@ export function killProof(wishes: Wishes, seed: number): RoundOptions {
 /** Every kind of fault at once. */
 export function mixed(wishes: Wishes, seed: number): RoundOptions {
   const { store, workers, planted, smoke } = wishes;
-  const has = (kind: string): boolean => wishes.faults === null || wishes.faults.includes(kind);
-  const tasks = wishes.tasks ?? (smoke ? 300 : 2_000);
+  const { hasServer } = storeNamed(store);
+  const has = (kind: string): boolean =>
+    (wishes.faults === null || wishes.faults.includes(kind)) && (hasServer || !SERVER_KINDS.includes(kind));
+  const tasks = wishes.tasks ?? (smoke ? (hasServer ? 150 : 300) : 2_000);
   // Faults in proportion to the tasks, so that bystanders are not hit three times in numbers.
   const share = tasks / 2_000;
   const some = (most: number): number => Math.max(1, Math.round(most * share));
@@ -63,6 +66,8 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     "insert:after": some(12),
     "hold:after": some(12),
     "ack:after": some(12),
+    ...{ sever: some(60), cancel: some(40), reset: some(20), hog: some(10) },
+    ...{ swallow: some(6), restart: some(12), lock: some(8) },
   };
   const wanted = new Set(
     Object.keys(FAULT_KINDS)
@@ -76,7 +81,7 @@ export function mixed(wishes: Wishes, seed: number): RoundOptions {
     blockers: has("block") ? some(10) : 0,
   };
   const concurrency = wishes.concurrency ?? 3;
-  const lease = wishes.lease ?? (smoke ? 1_000 : 1_500);
+  const lease = wishes.lease ?? (smoke && !hasServer ? 1_000 : 1_500);
   return { name: "mixed", store, workers, concurrency, lease, load, plan, planted, limit: 600_000 };
 }
 

@@ -1,39 +1,18 @@
 /** Real processes on one SQLite file, every kind of fault at once, and the checker's verdict; `npm run chaos` does more. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, it } from "node:test";
-import { type Exposure, WINDOWS } from "./exposure.ts";
-import { type RoundOptions, type RoundResult, runRound } from "./round.ts";
-import { roundsOf, type Wishes } from "./rounds.ts";
+import { WINDOWS } from "./exposure.ts";
+import type { RoundOptions, RoundResult } from "./round.ts";
+import type { Wishes } from "./rounds.ts";
+import { met, smokeRun, violations } from "./smoke-run.ts";
 
 const wishes: Wishes = {
   ...{ store: "sqlite", seed: 42, smoke: true, minutes: null, faults: null, tasks: 200, kills: null },
   ...{ workers: 4, concurrency: null, lease: null, planted: null },
 };
 
-async function run(
-  own: Partial<Wishes>,
-  adapt: (options: RoundOptions) => RoundOptions = (same) => same,
-): Promise<RoundResult> {
-  const [options] = [...roundsOf({ ...wishes, ...own })];
-  assert.ok(options !== undefined);
-  const folder = mkdtempSync(join(tmpdir(), "sidereal-chaos-"));
-  try {
-    return await runRound(adapt(options), folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function violations({ checks }: RoundResult): string[] {
-  return checks.flatMap(({ id, violations }) => violations.map((text) => `${id}: ${text}`));
-}
-
-function met({ windows }: Exposure, name: keyof typeof WINDOWS): boolean {
-  return (windows[WINDOWS[name]] ?? 0) > 0;
-}
+const run = (own: Partial<Wishes>, adapt?: (options: RoundOptions) => RoundOptions): Promise<RoundResult> =>
+  smokeRun({ ...wishes, ...own }, adapt);
 
 describe("chaos on SQLite", () => {
   it("holds every invariant under kills, stops, stalls, poison and impatient stops at once", async () => {

@@ -1,5 +1,6 @@
 /** The ledgers of a run, told per process and per attempt, so that the checks and the exposure table can ask about both. */
 import type { Event } from "./ledger.ts";
+import { type Ask, heldUpBy, outagesOf } from "./outages.ts";
 import type { Span } from "./spans.ts";
 
 /** One process, from its start to its end. */
@@ -14,6 +15,10 @@ export interface Life {
   ending: string;
   /** Held up by a handler, by the machine, or by a store that nobody could write to. */
   readonly pauses: Span[];
+  /** When its user's own code had every connection. */
+  readonly hogs: Span[];
+  /** Its calls to the store, by their numbers. */
+  readonly asks: Map<string, Ask>;
   /** Stopped by SIGSTOP. */
   readonly stops: Span[];
   termedAt: number | null;
@@ -64,9 +69,13 @@ export interface Story {
   readonly writesOf: ReadonlyMap<string, readonly Write[]>;
   /** Who sent a claim with this token, and when. */
   readonly claimCalls: ReadonlyMap<string, Event>;
+  /** When a claim with this token was first sent. */
+  readonly firstAsked: ReadonlyMap<string, number>;
   readonly events: readonly Event[];
   /** When nobody could write, because a stopped process held the store's lock: a single-writer store cannot help it. */
   readonly locked: readonly Span[];
+  /** When nobody could use the store, because of what was done to its server or the way to it. */
+  readonly outages: readonly Span[];
 }
 
 export function storyOf(events: readonly Event[]): Story {
@@ -74,17 +83,31 @@ export function storyOf(events: readonly Event[]): Story {
   const locked = [...lives.values()].flatMap((life) => life.stops.filter((stop) => isLocked(stop, life, events)));
   // Whoever cannot write cannot renew either.
   for (const life of lives.values()) life.pauses.push(...locked);
+  const outages = outagesOf(events);
+  for (const life of lives.values()) {
+    const asks = [...life.asks.values()];
+    const met = [...life.hogs, ...outages].filter(({ from, to }) => from < life.endedAt && to > life.bornAt);
+    life.pauses.push(...met.map((outage) => heldUpBy(outage, asks)));
+  }
   const attempts = attemptsOf(events, lives);
   const claimCalls = new Map<string, Event>();
-  for (const event of events) if (event.event === "claim_call") claimCalls.set(event.extra[0] ?? "", event);
+  const firstAsked = new Map<string, number>();
+  for (const event of events) {
+    if (event.event !== "claim_call") continue;
+    const [token = ""] = event.extra;
+    claimCalls.set(token, event);
+    if (!firstAsked.has(token)) firstAsked.set(token, event.at);
+  }
   return {
     lives: [...lives.values()],
     attempts,
     attemptsOf: grouped(attempts),
     writesOf: grouped(events.flatMap(writeOf)),
     claimCalls,
+    firstAsked,
     events,
     locked,
+    outages,
   };
 }
 
@@ -105,7 +128,7 @@ function livesOf(events: readonly Event[]): Map<string, Life> {
       const role = event.extra[0] === "producer" ? "producer" : "worker";
       lives.set(event.who, {
         ...{ who: event.who, role, events: [], bornAt: event.at, endedAt: Number.POSITIVE_INFINITY, ending: "" },
-        ...{ pauses: [], stops: [], termedAt: null, forcedAt: null, cause: null },
+        ...{ hogs: [], asks: new Map(), pauses: [], stops: [], termedAt: null, forcedAt: null, cause: null },
       });
     }
     const life = lives.get(event.who);
@@ -117,7 +140,13 @@ function livesOf(events: readonly Event[]): Map<string, Life> {
 }
 
 function note(life: Life, { event, at, extra }: Event): void {
-  if (event === "killed") life.cause = extra[0] ?? "random";
+  const [call = "", word = ""] = extra;
+  if (event === "ask") life.asks.set(call, { at, verb: word, toldAt: Number.POSITIVE_INFINITY, ok: false });
+  else if (event === "told") {
+    const ask = life.asks.get(call);
+    if (ask !== undefined) Object.assign(ask, { toldAt: at, ok: word === "ok" });
+  } else if (event === "hog") life.hogs.push({ from: at, to: at + Number(extra[0]) });
+  else if (event === "killed") life.cause = extra[0] ?? "random";
   else if (event === "failpoint") life.cause = extra[0] ?? "failpoint";
   else if (event === "start" && extra[0] === "pill") life.cause ??= "pill";
   else if (event === "termed") life.termedAt = at;
@@ -125,7 +154,7 @@ function note(life: Life, { event, at, extra }: Event): void {
   else if (event === "stopped") life.stops.push({ from: at, to: Number.POSITIVE_INFINITY });
   else if (event === "continued") life.stops.push({ from: life.stops.pop()?.from ?? at, to: at });
   else if (event === "block") life.pauses.push({ from: at, to: at + Number(extra[0]) });
-  else if (event === "stall") life.pauses.push({ from: at - Number(extra[0]), to: at });
+  else if (event === "stall" || event === "slow") life.pauses.push({ from: at - Number(extra[0]), to: at });
   else if (event === "exited") {
     life.endedAt = at;
     life.ending = extra[0] ?? "";

@@ -44,8 +44,48 @@ function factsOf({ from, to }: Change): Facts {
   return { id: from.id, attempt: from.attempt, fence: from.startedAt ?? 0, extra };
 }
 
-/** The store, watched. */
-export function witnessed(store: Store, ledger: Ledger, failpoints: Failpoints): Store {
+/** The store, each of whose calls is written down with what came of it. */
+function timed(store: Store, ledger: Ledger, slow: number): Store {
+  let calls = 0;
+  const told = async <T>(verb: string, ask: () => Promise<T>): Promise<T> => {
+    calls += 1;
+    const call = calls;
+    ledger.write("ask", { extra: [call, verb] });
+    const sent = performance.now();
+    let outcome = "ok";
+    try {
+      return await ask();
+    } catch (error) {
+      outcome = codeOf(error);
+      throw error;
+    } finally {
+      ledger.write("told", { extra: [call, outcome] });
+      const took = performance.now() - sent;
+      if (took > slow) ledger.write("slow", { extra: [took] });
+    }
+  };
+  const own: Partial<Store> = {
+    claim: (request) => told("claim", () => store.claim(request)),
+    apply: (changes) => told("apply", () => store.apply(changes)),
+    renew: (claims, lease) => told("renew", () => store.renew(claims, lease)),
+  };
+  return over(store, own);
+}
+
+/** The store with some of its methods replaced. */
+function over(store: Store, own: Partial<Store>): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (Object.hasOwn(own, name)) return own[name as keyof Store];
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+/** The store, watched. @param slow - A call that takes longer, ms, may cost a lease, and is written down. */
+export function witnessed(asked: Store, ledger: Ledger, failpoints: Failpoints, slow: number): Store {
+  const store = timed(asked, ledger, slow);
   const own: Partial<Store> = {
     insert: async (drafts: readonly Draft[]) => {
       failpoints.reached("insert:before");
@@ -90,13 +130,7 @@ export function witnessed(store: Store, ledger: Ledger, failpoints: Failpoints):
       }
     },
   };
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (Object.hasOwn(own, name)) return own[name as keyof Store];
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
+  return over(store, own);
 }
 
 async function applied(

@@ -4,7 +4,8 @@ import type { TaskContext } from "../../src/core/vocabulary.ts";
 import { QueueService, task, Worker } from "../../src/index.ts";
 import { type Facts, Ledger } from "./ledger.ts";
 import type { Work } from "./load.ts";
-import { type Arm, fromEnvironment } from "./orders.ts";
+import { type Arm, fromEnvironment, type Hog } from "./orders.ts";
+import { opened } from "./patience.ts";
 import { planted } from "./planted.ts";
 import { storeNamed } from "./stores.ts";
 import { Failpoints, witnessed } from "./witness.ts";
@@ -15,7 +16,8 @@ const failpoints = new Failpoints(ledger);
 
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
-    ledger.write("crash", { extra: [event] });
+    const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    ledger.write("crash", { extra: [event, words.slice(0, 600).replaceAll(/\s+/g, " ")] });
     console.error(error);
     process.exit(70);
   });
@@ -93,7 +95,9 @@ function watchLoop(): void {
   }, every).unref();
 }
 
-const store = witnessed(planted(storeNamed(orders.store).connect(orders.place), orders.planted), ledger, failpoints);
+// Every other worker has a pool that its user's own code uses, too.
+const { backend, hog } = storeNamed(orders.store).connect(orders.place, /^w\d*[02468]\./.test(orders.who));
+const store = witnessed(planted(backend, orders.planted), ledger, failpoints, 0.25 * orders.lease);
 const service = new QueueService<unknown>({
   queueBackend: store,
   worker: {
@@ -106,7 +110,13 @@ const service = new QueueService<unknown>({
 });
 const worker = new Worker(service);
 
-process.on("message", ({ arm }: Arm) => failpoints.arm(arm));
+process.on("message", (order: Arm | Hog) => {
+  if ("arm" in order) failpoints.arm(order.arm);
+  else if (hog !== null) {
+    ledger.write("hog", { extra: [order.hog] });
+    void hog(order.hog);
+  }
+});
 // Without the supervisor nobody would end this process.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 let asked = 0;
@@ -120,7 +130,7 @@ process.on("SIGTERM", () => {
 });
 
 watchLoop();
-await service.open();
+await opened(service);
 await worker.start();
 ledger.write("ready");
 process.send?.({ ready: true });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { loadDriver } from "../../src/backends/sqlite/driver.ts";
 import { task, Worker } from "../../src/index.ts";
+import { make, version1 } from "../sqlite/schemas/versions.ts";
 import { onStore, project, sidereal, WORK } from "./program.ts";
 
 const good = task("good", { queue: "mail" }, async () => null);
@@ -148,6 +149,21 @@ describe("migrate", () => {
     connection.exec(stdout);
     connection.close();
     assert.match((await sidereal(["migrate"], { cwd })).stdout, /schema is current/);
+  });
+
+  it("--dry-run shows what is new since the version of the file, and leaves the file at that version", async () => {
+    const cwd = project({ "app.mjs": WORK });
+    const open = await loadDriver();
+    const connection = open(join(cwd, "queue.db"));
+    make(connection, version1);
+    connection.close();
+    const { code, stdout, stderr } = await sidereal(["migrate", "--dry-run"], { cwd });
+    assert.equal(code, 0);
+    assert.match(stderr, /would go from schema version 1 to \d+/);
+    assert.match(stdout, /alter table sidereal_tasks add column origin text;/);
+    assert.match(stdout, /create table sidereal_schedules/);
+    assert.doesNotMatch(stdout, /create table sidereal_tasks/);
+    assert.match((await sidereal(["migrate"], { cwd })).stdout, /migrated from schema version 1 to \d+/);
   });
 
   it("says that a memory store has no schema", async () => {

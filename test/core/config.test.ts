@@ -6,6 +6,8 @@ import { defineQueues, isQueueConfig, type QueueConfig, resolveConfig } from "..
 import { type ErrorCode, hasCode } from "../../src/model/errors.ts";
 import { QueueService, Worker } from "../../src/sidereal.ts";
 
+const DAY = 86_400_000;
+
 const BAD: readonly (readonly [unknown, ErrorCode, RegExp])[] = [
   [null, "CONFIG_INVALID", /The configuration is null, not an object/],
   [[], "CONFIG_INVALID", /The configuration is \[\], not an object/],
@@ -57,6 +59,16 @@ const BAD: readonly (readonly [unknown, ErrorCode, RegExp])[] = [
   [{ worker: { gracefulShutdownTimeout: -1 } }, "DURATION_INVALID", /worker\.gracefulShutdownTimeout is -1/],
   [{ worker: { finalCancelTimeout: Number.NaN } }, "DURATION_INVALID", /worker\.finalCancelTimeout is NaN/],
   [{ worker: { retention: "30 days" } }, "DURATION_INVALID", /worker\.retention is "30 days"/],
+  [{ worker: { retention: { done: "1d" } } }, "CONFIG_INVALID", /worker\.retention has "done"; .*completed, failed/],
+  [{ worker: { retention: ["1d"] } }, "CONFIG_INVALID", /worker\.retention has \["1d"\]; allowed are a duration/],
+  [{ worker: { retention: { failed: "long" } } }, "DURATION_INVALID", /worker\.retention\.failed is "long"/],
+  [{ worker: { retention: { failed: { age: -1 } } } }, "DURATION_INVALID", /worker\.retention\.failed\.age is -1/],
+  [
+    { worker: { retention: { failed: { count: 1.5 } } } },
+    "CONFIG_INVALID",
+    /retention\.failed\.count is 1\.5, not null/,
+  ],
+  [{ worker: { retention: { failed: { most: 1 } } } }, "CONFIG_INVALID", /retention\.failed has "most"; .*age, count/],
   [{ worker: { queues: "mail" } }, "CONFIG_INVALID", /worker\.queues is "mail", not an array/],
   [{ worker: { queues: ["a b"] } }, "NAME_INVALID", /worker\.queues is "a b"/],
   [{ worker: { queueConcurrency: [1] } }, "CONFIG_INVALID", /worker\.queueConcurrency is \[1\]/],
@@ -91,18 +103,38 @@ describe("configuration", () => {
   it("has the defaults of the documentation", () => {
     assert.deepEqual(resolveConfig({}), {
       ...{ executionBackend: "local", taskModules: [], inAppWorker: true, namespace: "sidereal" },
-      ...{ queueServiceKey: "queueService", queueWorkerKey: "queueWorker" },
+      ...{ queueServiceKey: "queueService", queueWorkerKey: "queueWorker", initializeSchedules: true },
+      ...{ schedulerCanaryTask: "scheduler.heartbeat", dependencies: null, sanitizeError: null },
       worker: {
         ...{ batchSize: 10, pollInterval: 100, maxConcurrency: 10, queueConcurrency: {}, queues: [] },
-        ...{ leaseDuration: 30_000, heartbeatInterval: 10_000, staleAfter: 30_000, retention: 2_592_000_000 },
+        ...{ leaseDuration: 30_000, heartbeatInterval: 10_000, staleAfter: 30_000 },
+        retention: {
+          completed: { age: 604_800_000, count: null },
+          failed: { age: 2_592_000_000, count: null },
+          cancelled: { age: 2_592_000_000, count: null },
+        },
         ...{ gracefulShutdownTimeout: 30_000, finalCancelTimeout: 5_000 },
       },
     });
   });
 
   it("derives the heartbeat and the staleness from the lease", () => {
-    const { worker } = resolveConfig({ worker: { leaseDuration: "9s", retention: null } });
-    assert.deepEqual([worker.heartbeatInterval, worker.staleAfter, worker.retention], [3_000, 9_000, null]);
+    const { worker } = resolveConfig({ worker: { leaseDuration: "9s" } });
+    assert.deepEqual([worker.heartbeatInterval, worker.staleAfter], [3_000, 9_000]);
+  });
+
+  it("takes retention for all states, for one, by age, by count, or for ever", () => {
+    const rules = (retention: NonNullable<QueueConfig["worker"]>["retention"]) =>
+      resolveConfig({ worker: { ...(retention !== undefined && { retention }) } }).worker.retention;
+    const alike = (age: number | null) => ({ age, count: null });
+    assert.deepEqual(rules("1d"), { completed: alike(DAY), failed: alike(DAY), cancelled: alike(DAY) });
+    assert.deepEqual(rules(null), { completed: alike(null), failed: alike(null), cancelled: alike(null) });
+    assert.deepEqual(rules({ completed: null, failed: { count: 5 }, cancelled: { age: null, count: 0 } }), {
+      completed: alike(null),
+      failed: { age: 30 * DAY, count: 5 },
+      cancelled: { age: null, count: 0 },
+    });
+    assert.deepEqual(rules({ completed: "2d" }).completed, alike(2 * DAY));
   });
 
   for (const [config, code, message] of BAD) {

@@ -20,7 +20,7 @@ describe("patience", () => {
     await stage.clock.advance("200ms");
     assert.equal(other.status().running, 4, "another worker finds work");
     await stage.until("all have run", async () => (await service.counts()).completed === 201);
-    const records = await stage.store.find({ by: "creation", after: null, limit: 500 });
+    const { records } = await stage.store.page({ order: "oldest", after: null, limit: 500 });
     assert.ok(
       records.every(({ attempt, losses, interruptions }) => attempt === 1 && losses + interruptions === 0),
       "it cost nothing",

@@ -147,7 +147,7 @@ describe("result", () => {
     await stage.worker();
     await stage.ended(handle.id);
     assert.equal(await end(stage, handle.result({ timeout: 0 })), 5);
-    await stage.store.prune(Number.MAX_SAFE_INTEGER, 10);
+    await stage.store.prune({ states: ["completed"], before: Number.MAX_SAFE_INTEGER, limit: 10 });
     assert.ok(hasCode(await end(stage, handle.result({ timeout: 0 })), "RECORD_GONE"));
   });
 

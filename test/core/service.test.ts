@@ -455,7 +455,7 @@ describe("opening and closing", () => {
     assert.equal(closed, false);
     valid.open();
     await stage.clock.runUntil(Promise.all([closing, ...under]));
-    const records = await stage.store.find({ by: "creation", after: null, limit: 10 });
+    const { records } = await stage.store.page({ order: "oldest", after: null, limit: 10 });
     assert.deepEqual(records.map(({ input }) => input).sort(), ["1", "2", "3", "4"]);
   });
 });

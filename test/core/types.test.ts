@@ -6,6 +6,10 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import {
   currentTaskContext,
+  type Dependency,
+  type DependencyProvider,
+  defineQueues,
+  dependency,
   type QueueService,
   type TaskContext,
   type TaskHandle,
@@ -144,14 +148,59 @@ async function insideHandlers(): Promise<void> {
   });
 }
 
+async function dependencies(): Promise<void> {
+  const Db = dependency<{ query(sql: string): Promise<number> }>("types.db");
+  const Count = dependency<number>("types.count");
+  must<Equal<typeof Count, Dependency<number>>>();
+  task("types.uses", async (_: undefined, ctx) => {
+    const db = ctx.use(Db);
+    must<Equal<typeof db, { query(sql: string): Promise<number> }>>();
+    const count = ctx.use(Count);
+    must<Equal<typeof count, number>>();
+    // @ts-expect-error: a name is no token
+    ctx.use("types.db");
+    return (await db.query("select 1")) + count;
+  });
+  const provider: DependencyProvider = {
+    async acquire({ id, signal }) {
+      must<Equal<typeof id, string>>();
+      must<Equal<typeof signal, AbortSignal>>();
+      return { values: [Count.is(1), Db.is({ query: async () => 1 })], release: async () => {} };
+    },
+  };
+  defineQueues({ dependencies: { provider, resolver: () => [Count.is(5)] } });
+  // @ts-expect-error: not a number
+  Count.is("five");
+  // @ts-expect-error: values are made by a dependency's is()
+  defineQueues({ dependencies: { resolver: () => [5] } });
+  // @ts-expect-error: a dependency of one type is none of another
+  const text: Dependency<string> = Count;
+  // @ts-expect-error: nor of a wider one
+  const wide: Dependency<number | string> = Count;
+  defineQueues({ sanitizeError: (failure, { task: name }) => ({ message: `${name}: ${failure.name}` }) });
+  // @ts-expect-error: it must not be async
+  defineQueues({ sanitizeError: async (failure) => failure });
+  void [text, wide];
+}
+
 /** A task of any kind can be held in one list. */
 function anyTask(): readonly Task[] {
   return [task("types.a", (input: { a: string }) => input.a), task("types.b", () => 1)];
 }
 
 it("the compiler has read every line of this file", () => {
-  const all = [plainTasks, withoutOptions, withoutInput, withSchemas, options, byName, insideHandlers, anyTask];
-  assert.equal(all.length, 8);
+  const all = [
+    plainTasks,
+    withoutOptions,
+    withoutInput,
+    withSchemas,
+    options,
+    byName,
+    insideHandlers,
+    dependencies,
+    anyTask,
+  ];
+  assert.equal(all.length, 9);
   assert.ok(
     registry.names().every((name) => !name.startsWith("types.")),
     "and has run none",

@@ -178,7 +178,7 @@ describe("claiming", () => {
     const other = await stage.worker({ maxConcurrency: 2 });
     await stage.until("another worker does the rest", async () => (await service.counts()).completed === 220);
     assert.equal(other.status().running, 0);
-    const records = await stage.store.find({ by: "creation", after: null, limit: 500, states: ["completed"] });
+    const { records } = await stage.store.page({ order: "oldest", after: null, limit: 500, states: ["completed"] });
     assert.ok(
       records.every(
         ({ attempt, losses, interruptions, failures }) => attempt === 1 && losses + interruptions + failures === 0,

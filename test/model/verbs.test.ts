@@ -43,9 +43,9 @@ function writes(from: TaskRecord, verb: (record: TaskRecord) => TaskRecord, fiel
 
 describe("enqueued", () => {
   const given = { id: "i", taskName: "t", queue: "q", execution: "local", priority: 3, input: null, policy: POLICY };
-  const nothing = { executionProfile: null, metadata: null, tags: [], description: null, key: null };
+  const nothing = { executionProfile: null, metadata: null, tags: [], description: null, origin: null, key: null };
   const times = { createdAt: 0, queuedAt: 0, readyAt: 0, expiresAt: null, startedAt: null, finishedAt: null };
-  const spent = { attempt: 0, failures: 0, losses: 0, interruptions: 0, snoozes: 0, begun: false };
+  const spent = { attempt: 0, failures: 0, losses: 0, interruptions: 0, snoozes: 0, revivals: 0, begun: false };
   const outcome = { cancelRequestedAt: null, reason: null, result: null, error: null, progress: null, logs: [] };
   const owner = { claim: null, ref: null, leaseUntil: null, workerId: null };
 
@@ -234,10 +234,19 @@ describe("expired, revived, noted", () => {
     writes(recordIn("pending"), (r) => expired(r, { now: NOW }), { ...ENDED, state: "cancelled", reason: "expired" });
   });
   it("revived: starts over with fresh budgets, without deadline and key", () => {
-    const spent = { failures: 4, losses: 2, interruptions: 9, snoozes: 9, ...asked, expiresAt: 7, error: FAILURE };
+    const spent = {
+      revivals: 3,
+      failures: 4,
+      losses: 2,
+      interruptions: 9,
+      snoozes: 9,
+      ...asked,
+      expiresAt: 7,
+      error: FAILURE,
+    };
     for (const state of ["failed", "cancelled"] as const) {
       const fresh = { failures: 0, losses: 0, interruptions: 0, snoozes: 0, cancelRequestedAt: null, reason: null };
-      const fields = { ...REQUEUED, ...fresh, readyAt: NOW, expiresAt: null, finishedAt: null };
+      const fields = { ...REQUEUED, ...fresh, revivals: 4, readyAt: NOW, expiresAt: null, finishedAt: null };
       writes(recordIn(state, spent), (r) => revived(r, { now: NOW }), fields);
     }
   });

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Outcome, simulate } from "./simulate.ts";
+import type { Outcome } from "./simulate.ts";
 
 /** What one range of seeds came to. */
 interface Sums {
@@ -24,8 +24,15 @@ const { values } = parseArgs({
     "until-red": { type: "boolean", default: false },
     processes: { type: "string", default: "2" },
     part: { type: "string" },
+    schedules: { type: "boolean", default: false },
   },
 });
+
+/** With `--schedules` the simulation of schedules alone; each defines tasks of its own. */
+async function play(seed: number, line: ((text: string) => void) | null = null): Promise<Outcome> {
+  if (values.schedules) return (await import("./schedules.ts")).simulateSchedules(seed, { print: line });
+  return (await import("./simulate.ts")).simulate(seed, line);
+}
 
 function none(): Sums {
   return { seeds: 0, events: 0, records: 0, lasted: 0, checks: {}, faults: {}, failed: [] };
@@ -43,7 +50,7 @@ function described({ seed, violations, history }: Outcome): string {
 async function range(from: number, seeds: number, step: number, untilRed: boolean): Promise<Sums> {
   const sums = none();
   for (let seed = from; seed < from + seeds; seed += step) {
-    const outcome = await simulate(seed);
+    const outcome = await play(seed);
     sums.seeds += 1;
     sums.events += outcome.events;
     sums.records += outcome.records;
@@ -60,7 +67,10 @@ async function range(from: number, seeds: number, step: number, untilRed: boolea
 async function shared(from: number, seeds: number, processes: number): Promise<Sums> {
   const self = fileURLToPath(import.meta.url);
   const parts = Array.from({ length: processes }, (_, part) => {
-    const child = fork(self, ["--part", `${from + part}:${seeds - part}:${processes}`]);
+    const child = fork(self, [
+      ...["--part", `${from + part}:${seeds - part}:${processes}`],
+      ...(values.schedules ? ["--schedules"] : []),
+    ]);
     return new Promise<Sums>((resolve, reject) => {
       let answer: Sums | null = null;
       child.on("message", (message) => {
@@ -101,7 +111,7 @@ if (values.part !== undefined) {
   const sums = await range(first, count, step, false);
   process.send?.(sums, undefined, undefined, () => process.disconnect?.());
 } else if (values.seed !== undefined) {
-  const outcome = await simulate(Number(values.seed), values.trace ? print : null);
+  const outcome = await play(Number(values.seed), values.trace ? print : null);
   print(described(outcome));
   print(`hash ${outcome.hash}, ${outcome.events} events, ${outcome.records} records, ${Math.round(outcome.lasted)} ms`);
   process.exitCode = outcome.violations.length > 0 ? 1 : 0;

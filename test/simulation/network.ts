@@ -6,6 +6,7 @@ import type {
   Insertion,
   QueueBackend,
   Renewal,
+  ScheduleChange,
 } from "../../src/contracts/queue-backend.ts";
 import type { Hint, Signals } from "../../src/contracts/signals.ts";
 import { SiderealError } from "../../src/model/errors.ts";
@@ -13,6 +14,7 @@ import type { TaskRecord } from "../../src/model/record.ts";
 import type { Chance } from "../../src/testing/backend-contract/chance.ts";
 import { type Fault, type FaultCall, faulty } from "../../src/testing/faulty.ts";
 import { intercepted, type StoreCall } from "../../src/testing/intercept.ts";
+import { allRecords } from "../../src/testing/records.ts";
 import type { ProcessClock } from "./clocks.ts";
 import type { Journal } from "./journal.ts";
 import type { NetworkFaults } from "./plan.ts";
@@ -180,13 +182,20 @@ async function witnessed<T>(network: Network, name: string, call: StoreCall, sen
     case "renew":
       witness.renewed(name, first as readonly ClaimRef[], answer as readonly Renewal[], now);
       break;
+    case "advance":
+      witness.advanced(name, first as readonly ScheduleChange[], answer as readonly boolean[], now);
+      break;
     case "prune":
-      if ((answer as number) > 0) witness.pruned(await idsOf(store));
+      if ((answer as number) > 0) {
+        const known = witness.present();
+        const left = await idsOf(store);
+        witness.pruned(known.filter((id) => !left.has(id)));
+      }
       break;
   }
   return answer;
 }
 
 async function idsOf(store: QueueBackend): Promise<ReadonlySet<string>> {
-  return new Set((await store.find({ by: "creation", after: null, limit: 10_000 })).map(({ id }) => id));
+  return new Set((await allRecords(store)).map(({ id }) => id));
 }

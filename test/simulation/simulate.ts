@@ -5,6 +5,7 @@ import { CALL_TIMEOUT } from "../../src/core/calls.ts";
 import { reapInterval } from "../../src/core/upkeep.ts";
 import { isTerminal } from "../../src/model/record.ts";
 import { Chance } from "../../src/testing/backend-contract/chance.ts";
+import { allRecords } from "../../src/testing/records.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { StoreClock } from "./clocks.ts";
 import { Journal } from "./journal.ts";
@@ -326,15 +327,14 @@ class World {
   }
 
   async #checkStore(): Promise<void> {
-    const stored = new Map(
-      (await this.#store.find({ by: "creation", after: null, limit: 10_000 })).map((record) => [record.id, record]),
-    );
+    const stored = new Map((await allRecords(this.#store)).map((record) => [record.id, record]));
     for (const [id, { record, present }] of this.#witness.lives) {
       const found = stored.get(id);
       this.#journal.check("I1", !present || found !== undefined, () => "acknowledged, but not in the store", id);
       const same = found === undefined || (found.version === record.version && found.state === record.state);
       this.#journal.check("I6", same, () => `stored v${found?.version}, not v${record.version}`, id);
     }
+    this.#witness.schedules.compare(await this.#store.schedules({ by: "all", after: null, limit: 1_000 }));
     for (const id of this.#workload.acknowledged) {
       this.#journal.check("I1", this.#witness.lives.has(id), () => "acknowledged, but unknown", id);
     }

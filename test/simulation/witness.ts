@@ -2,10 +2,18 @@
  * The witness stands at the store's door and sees every call and every answer. It keeps its own copy of each record,
  * as the accepted writes made it, and holds every further write against the invariants of the protocol.
  */
-import type { Change, ClaimRef, ClaimRequest, Insertion, Renewal } from "../../src/contracts/queue-backend.ts";
-import { LIMITS } from "../../src/model/lifecycle.ts";
+import type {
+  Change,
+  ClaimRef,
+  ClaimRequest,
+  Insertion,
+  Renewal,
+  ScheduleChange,
+} from "../../src/contracts/queue-backend.ts";
+import { LIMITS, stamped } from "../../src/model/lifecycle.ts";
 import { isTerminal, type TaskRecord } from "../../src/model/record.ts";
 import { type Journal, short } from "./journal.ts";
+import { RowWitness } from "./row-witness.ts";
 import type { Result } from "./tasks.ts";
 
 /** What the witness knows of one record beyond its present state. */
@@ -31,11 +39,13 @@ export class Witness {
   readonly #tokens = new Map<string, string>();
   readonly #keys = new Map<string, string>();
   readonly #journal: Journal;
+  readonly schedules: RowWitness;
   /** Each accepted lapse: how long after its lease had ended, by the store's clock. */
   readonly lapses: { readonly id: string; readonly late: number }[] = [];
 
   constructor(journal: Journal) {
     this.#journal = journal;
+    this.schedules = new RowWitness(journal);
   }
 
   /** The process that holds the record's claim. */
@@ -137,10 +147,36 @@ export class Witness {
     }
   }
 
-  /** After retention removed records: those that are not there any more. */
-  pruned(present: ReadonlySet<string>): void {
-    for (const [id, life] of this.lives) {
-      if (!life.present || present.has(id)) continue;
+  /**
+   * Steps of schedules. Which of their ticks are new follows from what is known: the store's answer does not say, and to
+   * ask it would come too late for what others do meanwhile.
+   */
+  advanced(who: string, changes: readonly ScheduleChange[], answers: readonly boolean[], now: number): void {
+    for (const [index, change] of changes.entries()) {
+      if (!answers[index]) {
+        this.#journal.note(who, `schedule ${(change.from ?? change.to)?.name}: refused v${change.from?.version}`);
+        continue;
+      }
+      this.schedules.accepted(who, change);
+      for (const tick of change.ticks) {
+        const { id, key } = tick.record;
+        const known = this.lives.get(id)?.present === true || (key !== null && this.#keys.has(key));
+        if (known) this.#journal.note(who, "tick: exists", [id]);
+        else this.inserted(who, [{ created: true, record: stamped(tick, now) }]);
+      }
+    }
+  }
+
+  /** The ids of the records that should be in the store. */
+  present(): string[] {
+    return [...this.lives].filter(([, life]) => life.present).map(([id]) => id);
+  }
+
+  /** Retention removed these. */
+  pruned(ids: readonly string[]): void {
+    for (const id of ids) {
+      const life = this.#life("removal", id);
+      if (life === null) continue;
       this.#journal.check("I1", isTerminal(life.record), () => `removed while ${life.record.state}`, id);
       life.present = false;
       this.#journal.note("store", "pruned", [id]);
@@ -164,7 +200,8 @@ export class Witness {
     const { id } = before;
     const owner = this.ownerOf(before);
     this.#steps(before, to, "I12");
-    this.#journal.check("I2", !isTerminal(before), () => `${before.state} became ${to.state}`, id);
+    const again = isRevival(before, to);
+    this.#journal.check("I2", again || !isTerminal(before), () => `${before.state} became ${to.state}`, id);
     const seen = from.version === before.version && from.claim === before.claim;
     this.#journal.check("I5", seen, () => `a write made from v${from.version} was accepted on v${before.version}`, id);
     this.#journal.check("I10", to.losses <= LIMITS.losses, () => `${to.losses} losses`, id);
@@ -174,7 +211,8 @@ export class Witness {
       `v${to.version} ${before.state} to ${to.state}${to.reason === null ? "" : ` (${to.reason})`}`,
       [id],
     );
-    if (before.state !== "running") this.#acceptWaiting(before, to, now);
+    if (again) life.returns += 1;
+    else if (before.state !== "running") this.#acceptWaiting(before, to, now);
     else if (isRequest(before, to)) return;
     else if (who === owner && !lapsed) this.#acceptOwner(life, to);
     else if (to.state !== "running") this.#acceptLapse(who, life, now);
@@ -231,6 +269,12 @@ export class Witness {
       id,
     );
   }
+}
+
+/** Whether a write brings back what ended badly. */
+function isRevival(before: TaskRecord, to: TaskRecord): boolean {
+  const badly = before.state === "failed" || before.state === "cancelled";
+  return badly && to.state === "pending" && to.revivals === before.revivals + 1;
 }
 
 /** Whether a write only notes that somebody wants the record cancelled. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completed } from "../../src/model/lifecycle.ts";
 import type { TaskRecord } from "../../src/model/record.ts";
+import { finishedBefore, rowOf } from "../../src/testing/backend-contract/stage.ts";
 import { draft, drafts, raw, request, store } from "./bench.ts";
 
 const ids = (records: readonly TaskRecord[]): string[] => records.map(({ id }) => id);
@@ -41,7 +42,7 @@ for (const [name, change] of Object.entries(DAMAGES)) {
     assert.equal(record?.error?.code, "STORE_CORRUPT");
     assert.equal((await backend.tally())[0]?.failed, 1);
     assert.deepEqual(await backend.claim(request(10)), []);
-    assert.equal(await backend.prune((await backend.now()) + 1, 10), 1);
+    assert.equal(await backend.prune(finishedBefore((await backend.now()) + 1, 10)), 1);
     assert.deepEqual(rows("select id from sidereal_tasks order by id"), [["task-000001"], ["task-000003"]]);
   });
 }
@@ -52,9 +53,9 @@ for (const state of ["9", "-1", "'pending'", "x'00'", "1.5"]) {
     await backend.insert(drafts(2, 1));
     raw(path, (db) => db.exec(`update sidereal_tasks set state = ${state} where id = 'task-000001'`));
     assert.deepEqual(ids(await backend.claim(request(10))), ["task-000002"]);
-    const page = await backend.find({ by: "creation", after: null, limit: 10 });
+    const { records } = await backend.page({ order: "oldest", after: null, limit: 10 });
     assert.deepEqual(
-      page.map(({ state }) => state),
+      records.map(({ state }) => state),
       ["failed", "running"],
     );
     assert.deepEqual(rows("select state, reason from sidereal_tasks where id = 'task-000001'"), [[4, "corrupt"]]);
@@ -79,11 +80,11 @@ for (const change of [
     assert.deepEqual(ids(await backend.claim(request(10))), ["task-000001", "task-000003"]);
     await backend.tally();
     await backend.find({ by: "next", queues: null });
-    const [, damaged] = await backend.find({ by: "creation", after: null, limit: 10 });
+    const [, damaged] = (await backend.page({ order: "oldest", after: null, limit: 10 })).records;
     assert.equal(damaged?.state, "failed");
     assert.equal(damaged?.reason, "corrupt");
     assert.deepEqual(ids(await backend.claim(request(10))), []);
-    assert.equal(await backend.prune((await backend.now()) + 1, 10), 1);
+    assert.equal(await backend.prune(finishedBefore((await backend.now()) + 1, 10)), 1);
   });
 }
 
@@ -97,6 +98,25 @@ test("a running record that is damaged is set aside when a reaper sees it, and i
   const now = await backend.now();
   const applied = await backend.apply(taken.map((from) => ({ from, to: completed(from, { now, result: null }) })));
   assert.deepEqual(applied, [false, true]);
+});
+
+test("a schedule whose numbers are damaged hides no other; what is no text or number does not get in", async (t) => {
+  const { backend, path } = await store(t);
+  const names = ["a", "b", "c"];
+  await backend.advance(names.map((name) => ({ from: null, to: rowOf(name, { dueAt: 1 }), ticks: [] })));
+  raw(path, (db) => {
+    db.exec("update sidereal_schedules set version = 9007199254740993, due_at = -9007199254740993 where name = 'b'");
+    for (const change of ["version = 'two'", "due_at = 'soon'", "body = x'00'", "name = x'01'"]) {
+      assert.throws(() => db.exec(`update sidereal_schedules set ${change} where name = 'c'`), /CHECK constraint/u);
+    }
+  });
+  for (const by of ["all", "due"] as const) {
+    const rows = await backend.schedules({ by, after: null, limit: 10 });
+    assert.deepEqual(rows, [rowOf("a", { dueAt: 1 }), rowOf("b", { version: 0 }), rowOf("c", { dueAt: 1 })]);
+  }
+  const [, damaged] = await backend.schedules({ by: "all", after: null, limit: 10 });
+  assert.ok(damaged);
+  assert.deepEqual(await backend.advance([{ from: damaged, to: null, ticks: [] }]), [false]);
 });
 
 test("a damaged record that has ended still reads, and stays ended", async (t) => {

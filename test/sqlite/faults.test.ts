@@ -9,6 +9,7 @@ import { sqlite } from "../../src/backends/sqlite/index.ts";
 import { systemClock } from "../../src/host/clock.ts";
 import { type ErrorCode, hasCode } from "../../src/model/errors.ts";
 import { completed } from "../../src/model/lifecycle.ts";
+import { allRecords } from "../../src/testing/records.ts";
 import { connect, draft, drafts, file, raw, request, store } from "./bench.ts";
 import { answer, start, tell } from "./children.ts";
 
@@ -77,7 +78,7 @@ test("a database with holes: STORE_CORRUPT where they are met", async (t) => {
   const again = sqlite(path);
   const use = async (): Promise<void> => {
     await again.open();
-    await again.find({ by: "creation", after: null, limit: 5_000 });
+    await allRecords(again);
   };
   await assert.rejects(use(), refusal("STORE_CORRUPT", /queue\.db is damaged/u));
   await again.close();

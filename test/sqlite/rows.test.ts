@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { memory } from "../../src/backends/memory/index.ts";
 import { decoded, encoded, STATES } from "../../src/backends/sqlite/rows.ts";
 import { enqueued } from "../../src/model/lifecycle.ts";
-import type { BackoffPolicy, Draft, TaskPolicy, TaskRecord } from "../../src/model/record.ts";
+import type { BackoffPolicy, Draft, Origin, TaskPolicy, TaskRecord } from "../../src/model/record.ts";
 import { ManualClock } from "../../src/testing/backend-contract/index.ts";
 import { request, store } from "./bench.ts";
 
@@ -28,6 +28,19 @@ const policy: fc.Arbitrary<TaskPolicy> = fc.record({
   requeueOnShutdown: fc.boolean(),
 });
 
+const origin: fc.Arbitrary<Origin> = fc.oneof(
+  fc.record(
+    {
+      kind: fc.constant("schedule" as const),
+      schedule: text,
+      scheduledFor: time,
+      manual: fc.constant(true as const),
+    },
+    { requiredKeys: ["kind", "schedule", "scheduledFor"], noNullPrototype: true },
+  ),
+  fc.record({ kind: fc.constant("retry" as const), of: text }, { noNullPrototype: true }),
+);
+
 const record: fc.Arbitrary<TaskRecord> = fc.record({
   id: text,
   taskName: text,
@@ -42,6 +55,7 @@ const record: fc.Arbitrary<TaskRecord> = fc.record({
   metadata: maybe(json),
   tags: fc.array(text),
   description: maybe(text),
+  origin: maybe(origin),
   state: fc.constantFrom(...STATES),
   version: count,
   claim: maybe(text),
@@ -50,6 +64,7 @@ const record: fc.Arbitrary<TaskRecord> = fc.record({
   losses: count,
   interruptions: count,
   snoozes: count,
+  revivals: count,
   begun: fc.boolean(),
   key: maybe(text),
   ref: maybe(text),
@@ -106,6 +121,7 @@ const draft: fc.Arbitrary<Draft> = fc
     expiresIn: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, fc.constant(5)),
     tags: fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, fc.constant(["vip"])),
     metadata: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, fc.constant('{"by":"ada"}')),
+    origin: fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, origin),
     input: fc.oneof(fc.constant(null), json),
   })
   .map((facts) => enqueued({ ...facts, policy: facts.policy as TaskPolicy, execution: "local" }));
@@ -122,8 +138,8 @@ test("a batch of any make-up is answered, stored and claimed as by the memory st
         assert.deepEqual(await backend.insert(batch), await model.insert(batch));
         clock.advance(7);
       }
-      const all = { by: "creation", after: null, limit: 1_000 } as const;
-      assert.deepEqual(await backend.find(all), await model.find(all));
+      const all = { order: "oldest", after: null, limit: 1_000 } as const;
+      assert.deepEqual(await backend.page(all), await model.page(all));
       const claim = request(50, { tasks: ["mail.send", "index"] });
       assert.deepEqual(await backend.claim(claim), await model.claim(claim));
       await backend.close();
@@ -156,6 +172,6 @@ test("in a batch that is written together, an id refused for its key is free for
   ]) {
     assert.deepEqual(await backend.insert(drafts), await model.insert(drafts));
   }
-  const all = { by: "creation", after: null, limit: 1_000 } as const;
-  assert.deepEqual(await backend.find(all), await model.find(all));
+  const all = { order: "oldest", after: null, limit: 1_000 } as const;
+  assert.deepEqual(await backend.page(all), await model.page(all));
 });

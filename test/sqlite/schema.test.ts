@@ -7,6 +7,7 @@ import { prepare } from "../../src/backends/sqlite/driver.ts";
 import { sqlite } from "../../src/backends/sqlite/index.ts";
 import { MIGRATIONS, type Migration, migrate, planned } from "../../src/backends/sqlite/schema.ts";
 import { hasCode } from "../../src/model/errors.ts";
+import { rowOf } from "../../src/testing/backend-contract/stage.ts";
 import { draft, file, raw, store } from "./bench.ts";
 
 test("planning looks and touches nothing, not even a file that is not there", async (t) => {
@@ -64,7 +65,7 @@ test("a newer schema is refused by name and number", async (t) => {
   raw(path, (db) => db.exec("update sidereal_store set schema_version = 99"));
   await assert.rejects(sqlite(path).open(), (error: Error) => {
     assert.ok(hasCode(error, "STORE_SCHEMA"));
-    assert.match(error.message, /queue\.db has schema version 99; this version of sidereal knows up to 1/u);
+    assert.match(error.message, /queue\.db has schema version 99; this version of sidereal knows up to 2/u);
     return true;
   });
 });
@@ -89,7 +90,11 @@ test("namespaces share a file and nothing else; the user's own tables stay", asy
   const { backend: one } = await store(t, { namespace: "one" }, path);
   const { backend: two, rows } = await store(t, { namespace: "two" }, path);
   await one.insert([draft(1)]);
+  await one.advance([{ from: null, to: rowOf("daily", { dueAt: 1 }), ticks: [] }]);
   assert.deepEqual(await two.tally(), []);
+  assert.deepEqual(await two.schedules({ by: "all", after: null, limit: 10 }), []);
+  assert.deepEqual(await two.advance([{ from: null, to: rowOf("daily"), ticks: [] }]), [true]);
+  assert.deepEqual(await one.schedules({ by: "next" }), [rowOf("daily", { dueAt: 1 })]);
   assert.deepEqual(rows("select name from users"), [["ada"]]);
 });
 

@@ -8,7 +8,7 @@ import { after, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { FastifyInstance } from "fastify";
 import { hasCode, QueueService, SiderealError, type TaskHandle } from "sidereal";
-import type { ChildWorker } from "sidereal/fastify";
+import type { ChildWorker, ChildWorkerHealth } from "sidereal/fastify";
 import { sqlite } from "sidereal/sqlite";
 import { root } from "../architecture/source.ts";
 import { until } from "./stage.ts";
@@ -26,7 +26,7 @@ interface Written {
 }
 
 /** Writes an application with two tasks, `<name>.pid` and `<name>.hold`. */
-function writeApp(name: string, { worker = "", more = "", fastify = "" } = {}): Written {
+function writeApp(name: string, { worker = "", more = "", fastify = "", plugin = "" } = {}): Written {
   const [database, release] = [join(folder, `${name}.db`), join(folder, `${name}.go`)];
   const file = join(folder, `${name}.mjs`);
   writeFileSync(
@@ -48,6 +48,7 @@ export const app = Fastify({ ${fastify} });
 await app.register(queuePlugin, {
   queueBackend: sqlite(${JSON.stringify(database)}),
   inAppWorker: "child-process",
+  ${plugin}
   worker: { pollInterval: 20, leaseDuration: 1_000, ${worker} },
 });
 ${more}`,
@@ -86,7 +87,7 @@ function isAlive(pid: number): boolean {
 
 describe("a worker process beside the server", () => {
   it("runs the tasks, and drains when the application closes", async () => {
-    const written = writeApp("drain");
+    const written = writeApp("drain", { plugin: `healthRoute: "/healthz",` });
     const app = await served(written);
     assert.equal(app.child.status().state, "new");
     await app.ready();
@@ -94,6 +95,11 @@ describe("a worker process beside the server", () => {
     assert.ok(ready && pid !== null && pid !== process.pid);
     const first = await app.queueService.enqueue("drain.pid");
     assert.equal(await first.result({ timeout: "5s" }), pid);
+
+    const health = await app.inject("/healthz");
+    assert.equal(health.statusCode, 200, health.body);
+    const { healthy, worker } = health.json<ChildWorkerHealth>();
+    assert.deepEqual([healthy, worker?.ready, worker?.state], [true, true, "running"]);
 
     const held = await app.queueService.enqueue("drain.hold");
     await progressed(held);

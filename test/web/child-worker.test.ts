@@ -274,3 +274,42 @@ it("a worker process' lines go to the log, at their level", async () => {
     "info: (node:7) ExperimentalWarning: something",
   ]);
 });
+
+describe("the health of a worker process", () => {
+  const healthy = { healthy: true, reasons: [], worker: "w" };
+
+  it("is what the process says, asked once however many ask", async () => {
+    const { worker, last, running } = stage();
+    assert.deepEqual((await worker.health()).reasons, ["the worker process is new"]);
+    await running();
+    const answers = Promise.all([worker.health(), worker.health()]);
+    assert.deepEqual(last().got, [{ type: "health" }]);
+    for (const noise of [null, "x", { healthy: "yes" }, { healthy: true, reasons: [5] }])
+      last().listener.message({ type: "health", health: noise });
+    last().listener.message({ type: "health", health: healthy });
+    for (const answer of await answers)
+      assert.deepEqual([answer.healthy, answer.pid, answer.state, answer.worker], [true, 100, "running", healthy]);
+    const bad = { ...healthy, healthy: false, reasons: ["no claim was answered"] };
+    const again = worker.health();
+    last().listener.message({ type: "health", health: bad });
+    assert.deepEqual([(await again).healthy, (await again).reasons], [false, ["no claim was answered"]]);
+    assert.equal(last().got.length, 2);
+  });
+
+  it("is bad when the process does not answer, or dies meanwhile, and until it is back", async () => {
+    const { worker, last, pass, running } = stage();
+    await running();
+    const silent = worker.health();
+    await pass(2_000);
+    assert.deepEqual((await silent).reasons, ["the worker process did not say within 2000 ms how it is"]);
+    const dying = worker.health();
+    await last().exit({ signal: "SIGKILL" });
+    assert.deepEqual([(await dying).healthy, (await dying).reasons], [false, ["the worker process is restarting"]]);
+    await pass(1_000);
+    assert.deepEqual((await worker.health()).reasons, ["the worker process is restarting"]);
+    await last().ready();
+    const back = worker.health();
+    last().listener.message({ type: "health", health: healthy });
+    assert.deepEqual([(await back).healthy, (await back).restarts], [true, 1]);
+  });
+});

@@ -8,6 +8,7 @@ import type { Hint, Signals } from "../../contracts/signals.ts";
 import { systemClock } from "../../host/clock.ts";
 import { SiderealError } from "../../model/errors.ts";
 import { claimed, isExpired, leaseEnd, stamped } from "../../model/lifecycle.ts";
+import { byCodePoint } from "../../model/order.ts";
 import { type Draft, isTerminal, type Millis, statusOf, type TaskRecord } from "../../model/record.ts";
 import { advanced, type StoreInstant } from "../../model/store-clock.ts";
 import { ReadyIndex, type Slot } from "./ready.ts";
@@ -32,6 +33,7 @@ class MemoryBackend implements contract.QueueBackend {
   readonly #owned = new Map<string, TaskRecord>();
   readonly #expiring = new Set<string>();
   readonly #holds = new Map<string, contract.Hold>();
+  readonly #schedules = new Map<string, contract.ScheduleRow>();
   readonly #listeners = new Set<(hint: Hint) => void>();
   readonly #ready = new ReadyIndex();
   #inserted = 0;
@@ -55,7 +57,10 @@ class MemoryBackend implements contract.QueueBackend {
   }
 
   async insert(drafts: readonly Draft[]): Promise<readonly contract.Insertion[]> {
-    const now = this.#now();
+    return this.#insert(drafts, this.#now());
+  }
+
+  #insert(drafts: readonly Draft[], now: Millis): contract.Insertion[] {
     let ready = false;
     const insertions = drafts.map((draft): contract.Insertion => {
       const { id, key } = draft.record;
@@ -165,17 +170,25 @@ class MemoryBackend implements contract.QueueBackend {
         const next = this.#ready.next(query.queues, now);
         return next === undefined ? [] : [next];
       }
-      case "creation": {
-        const { queues, tasks, states } = query;
-        const wanted = this.#all(this.#slots.keys()).filter(
-          (r) =>
-            (queues === undefined || queues.includes(r.queue)) &&
-            (tasks === undefined || tasks.includes(r.taskName)) &&
-            (states === undefined || states.includes(r.state)),
-        );
-        return page(wanted, query.after, query.limit);
-      }
     }
+  }
+
+  async page(query: contract.PageQuery): Promise<contract.Page> {
+    this.#now();
+    const { queues, tasks, states, after, limit } = query;
+    const direction = query.order === "oldest" ? 1 : -1;
+    const records = this.#all(this.#slots.keys())
+      .filter(
+        (r) =>
+          (after === null || (r.id > after ? 1 : -1) * direction > 0) &&
+          r.id !== after &&
+          (queues === undefined || queues.includes(r.queue)) &&
+          (tasks === undefined || tasks.includes(r.taskName)) &&
+          (states === undefined || states.includes(r.state)),
+      )
+      .sort((a, b) => (a.id < b.id ? -direction : direction))
+      .slice(0, limit);
+    return { records, next: records.length < limit ? null : (records.at(-1)?.id ?? null) };
   }
 
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
@@ -191,17 +204,49 @@ class MemoryBackend implements contract.QueueBackend {
       if (status === "pending") tally.oldestReadyAt = Math.min(tally.oldestReadyAt ?? record.readyAt, record.readyAt);
       tallies.set(queue, tally);
     }
-    return [...tallies.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1));
+    return [...tallies.values()].sort((a, b) => byCodePoint(a.queue, b.queue));
   }
 
-  async prune(before: Millis, limit: number): Promise<number> {
+  async prune({ states, before, limit }: contract.PruneQuery): Promise<number> {
     this.#now();
+    const wanted: readonly string[] = states;
     const over = [...this.#slots.values()]
-      .filter(({ record }) => isTerminal(record) && (record.finishedAt ?? before) < before)
+      .filter(({ record }) => wanted.includes(record.state) && (record.finishedAt ?? before) < before)
       .sort(({ record: a }, { record: b }) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || (a.id < b.id ? -1 : 1))
       .slice(0, limit);
     for (const old of over) this.#drop(old);
     return over.length;
+  }
+
+  async schedules(query: contract.ScheduleQuery): Promise<readonly contract.ScheduleRow[]> {
+    const now = this.#now();
+    if (query.by === "name")
+      return byName([...this.#schedules.values()].filter((row) => query.names.includes(row.name)));
+    const due = [...this.#schedules.values()].filter(({ dueAt }) => dueAt !== null);
+    if (query.by === "next")
+      return byName(due)
+        .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
+        .slice(0, 1);
+    const rows = query.by === "all" ? [...this.#schedules.values()] : due.filter(({ dueAt }) => (dueAt ?? 0) <= now);
+    return byName(rows.filter(({ name }) => query.after === null || byCodePoint(name, query.after) > 0)).slice(
+      0,
+      query.limit,
+    );
+  }
+
+  async advance(changes: readonly contract.ScheduleChange[]): Promise<readonly boolean[]> {
+    const now = this.#now();
+    const advanced: boolean[] = [];
+    for (const { from, to, ticks } of changes) {
+      const name = (from ?? to)?.name;
+      const held = name !== undefined && this.#schedules.get(name)?.version === from?.version;
+      advanced.push(held);
+      if (!held) continue;
+      if (to === null) this.#schedules.delete(name);
+      else this.#schedules.set(name, to);
+      this.#insert(ticks, now);
+    }
+    return advanced;
   }
 
   async hold(name: string, holder: string, options: contract.HoldOptions = {}): Promise<contract.Hold> {
@@ -225,7 +270,7 @@ class MemoryBackend implements contract.QueueBackend {
     const now = this.#now();
     return [...this.#holds.values()]
       .filter((hold) => hold.name.startsWith(prefix) && !isOver(hold, now))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+      .sort((a, b) => byCodePoint(a.name, b.name));
   }
 
   #now(): Millis {
@@ -282,6 +327,10 @@ class MemoryBackend implements contract.QueueBackend {
 
 function isOver(hold: contract.Hold, now: Millis): boolean {
   return hold.until !== null && hold.until <= now;
+}
+
+function byName(rows: contract.ScheduleRow[]): contract.ScheduleRow[] {
+  return rows.sort((a, b) => byCodePoint(a.name, b.name));
 }
 
 function page(records: TaskRecord[], after: string | null, limit: number): TaskRecord[] {

@@ -1,6 +1,7 @@
 /** Compare-and-set, and the renewal of leases. The common ending has a statement of its own that writes little. */
 import type { Change, ClaimRef, Renewal } from "../../contracts/queue-backend.ts";
-import { isTerminal, type Millis, type TaskRecord } from "../../model/record.ts";
+import { isTerminal, type Millis } from "../../model/record.ts";
+import { isCompletion, isSameRequest } from "../sql/changes.ts";
 import type { SqlValue } from "./driver.ts";
 import { encoded } from "./rows.ts";
 import { CHANGED } from "./statements.ts";
@@ -51,50 +52,4 @@ function write(tx: Transaction, { from, to, lapsed }: Change): number {
 
 function run(tx: Transaction, sql: string, values: readonly SqlValue[]): number {
   return Number(tx.statement(sql).run(...values).changes);
-}
-
-/** Whether `complete` writes all that differs. */
-function isCompletion(from: TaskRecord, to: TaskRecord): boolean {
-  return (
-    to.state === "completed" &&
-    to.error === null &&
-    to.reason === null &&
-    to.key === null &&
-    to.ref === null &&
-    to.leaseUntil === null &&
-    to.claim === from.claim &&
-    to.attempt === from.attempt &&
-    to.failures === from.failures &&
-    to.losses === from.losses &&
-    to.interruptions === from.interruptions &&
-    to.snoozes === from.snoozes &&
-    to.begun === from.begun &&
-    to.queuedAt === from.queuedAt &&
-    to.readyAt === from.readyAt &&
-    to.startedAt === from.startedAt &&
-    to.cancelRequestedAt === from.cancelRequestedAt &&
-    to.progress === from.progress &&
-    to.logs === from.logs &&
-    to.workerId === from.workerId &&
-    isSameRequest(from, to)
-  );
-}
-
-/** Whether everything that was fixed at enqueue is the same. */
-function isSameRequest(from: TaskRecord, to: TaskRecord): boolean {
-  return (
-    to.id === from.id &&
-    to.taskName === from.taskName &&
-    to.queue === from.queue &&
-    to.execution === from.execution &&
-    to.executionProfile === from.executionProfile &&
-    to.priority === from.priority &&
-    to.input === from.input &&
-    to.policy === from.policy &&
-    to.createdAt === from.createdAt &&
-    to.expiresAt === from.expiresAt &&
-    to.metadata === from.metadata &&
-    to.tags === from.tags &&
-    to.description === from.description
-  );
 }

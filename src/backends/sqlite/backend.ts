@@ -8,15 +8,18 @@ import { apply, renew } from "./apply.ts";
 import { claim, hasClaimable } from "./claim.ts";
 import { connect, Prepared } from "./connection.ts";
 import { prune, tally } from "./counts.ts";
+import { facts, findings } from "./diagnose.ts";
 import type { OwnConnection } from "./driver.ts";
 import { storeError } from "./errors.ts";
-import { find } from "./find.ts";
+import { find, page } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
 import { insert } from "./insert.ts";
 import { joined } from "./join.ts";
 import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
+import { OwnTransactions } from "./own-transactions.ts";
 import { type Damage, setAside } from "./salvage.ts";
+import { advance, schedules } from "./schedules.ts";
 import { migrate, planFrom, planned, proveWritable } from "./schema.ts";
 import { FileSignals } from "./signals.ts";
 import { type Statements, statements } from "./statements.ts";
@@ -43,6 +46,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   readonly #clock: StoreClock;
   readonly #turns: Turns;
   readonly #log: LogBound;
+  readonly #transactions: OwnTransactions;
   #opened: Opened | undefined;
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -54,6 +58,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     this.#clock = new StoreClock(settings.clock);
     this.#turns = new Turns(settings.clock, settings.patience);
     this.#log = new LogBound(settings.file);
+    this.#transactions = new OwnTransactions(settings);
     this.signals = new FileSignals({
       clock: settings.clock,
       file: `${settings.file}-wal`,
@@ -113,8 +118,24 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     return this.#read("count records", (tx) => tally(tx, queues));
   }
 
-  async prune(before: Millis, limit: number): Promise<number> {
-    return this.#write("prune records", (tx) => prune(tx, before, limit));
+  async page(query: contract.PageQuery): Promise<contract.Page> {
+    const damages: Damage[] = [];
+    const found = await this.#read("list records", (tx) => page(tx, query, damages));
+    if (damages.length === 0) return found;
+    await this.#write("set damaged records aside", (tx) => setAside(tx, damages));
+    return this.#read("list records", (tx) => page(tx, query, []));
+  }
+
+  async prune(query: contract.PruneQuery): Promise<number> {
+    return this.#write("prune records", (tx) => prune(tx, query));
+  }
+
+  async schedules(query: contract.ScheduleQuery): Promise<readonly contract.ScheduleRow[]> {
+    return this.#read("read schedules", (tx) => schedules(tx, query));
+  }
+
+  async advance(changes: readonly contract.ScheduleChange[]): Promise<readonly boolean[]> {
+    return this.#batch("advance schedules", changes, (tx) => advance(tx, changes));
   }
 
   async hold(name: string, holder: string, options: contract.HoldOptions = {}): Promise<contract.Hold> {
@@ -127,6 +148,11 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   async held(prefix: string): Promise<readonly contract.Hold[]> {
     return this.#read("list holds", (tx) => held(tx, prefix));
+  }
+
+  async diagnose(): Promise<readonly contract.Finding[]> {
+    const { connection } = this.#ready();
+    return this.#turn("look at the store", () => findings(facts(connection, this.#settings)));
   }
 
   /** Joins a transaction that the caller began on a connection to the same file; its end is the caller's business. */
@@ -146,6 +172,12 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     };
   }
 
+  /** On a connection of its own, which is handed to the body: a `DatabaseSync`. Everybody else's writes wait for its end. */
+  async transaction<T>(body: (connection: SqliteTransaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#ready();
+    return this.#transactions.run(body, signal);
+  }
+
   async #open(): Promise<void> {
     if (this.#opened !== undefined) return;
     const { path } = this.#settings;
@@ -163,6 +195,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
       }
     });
     this.#opened = { connection, prepared: new Prepared(connection) };
+    this.#transactions.open();
     this.signals.start();
   }
 
@@ -171,6 +204,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     const opened = this.#opened;
     if (opened === undefined) return;
     this.signals.stop();
+    this.#transactions.close();
     await this.#turns.idle();
     this.#opened = undefined;
     cut(opened.connection);

@@ -1,5 +1,5 @@
 /** Counts per queue, and the removal of old records. */
-import type { Tally } from "../../contracts/queue-backend.ts";
+import type { PruneQuery, Tally } from "../../contracts/queue-backend.ts";
 import type { Millis } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { STATES } from "./rows.ts";
@@ -41,10 +41,14 @@ function countsOf(tallies: Map<string, Counts>, queue: string): Counts {
   return counts;
 }
 
-/** Deletes terminal records, oldest first. */
-export function prune(tx: Transaction, before: Millis, limit: number): number {
+/** Deletes terminal records of these states, oldest first. */
+export function prune(tx: Transaction, { states, before, limit }: PruneQuery): number {
   const { sql } = tx;
-  const old = tx.rows(sql.finishedLanes).flatMap((lane) => tx.rows(sql.finishedBefore, ...lane, before, limit));
+  const wanted: readonly string[] = states;
+  const old = tx
+    .rows(sql.finishedLanes)
+    .filter(([, state]) => wanted.includes(STATES[Number(state)] ?? ""))
+    .flatMap((lane) => tx.rows(sql.finishedBefore, ...lane, before, limit));
   const seqs = old
     .sort(byAge)
     .slice(0, limit)

@@ -1,5 +1,5 @@
 /** Reading records: each query along one index, drained at once. */
-import type { RecordQuery } from "../../contracts/queue-backend.ts";
+import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { lanesOf } from "./lane.ts";
@@ -32,10 +32,6 @@ function rows(tx: Transaction, query: RecordQuery): SqlRow[] {
       return tx.rows(sql.cancelling, query.after ?? "", query.limit);
     case "next":
       return next(tx, query.queues);
-    case "creation": {
-      const { after, limit, queues, tasks, states } = query;
-      return tx.rows(sql.created, after ?? "", limit, listed(queues), listed(tasks), listed(states?.map(numbered)));
-    }
   }
 }
 
@@ -53,6 +49,40 @@ function isBefore(a: SqlRow, b: SqlRow): boolean {
   const [readyA, seqA] = a as readonly [number, number];
   const [readyB, seqB] = b as readonly [number, number];
   return readyA < readyB || (readyA === readyB && seqA < seqB);
+}
+
+/** How many records one page looks at. */
+const LOOKED_AT = 10_000;
+
+interface Paging {
+  readonly records: string;
+  readonly boundary: string;
+  readonly first: string;
+  readonly last: string;
+}
+
+/** One page by id; only the records between `after` and the boundary are looked at. */
+export function page(tx: Transaction, query: PageQuery, damages: Damage[]): Page {
+  const { queues, tasks, states, limit } = query;
+  const { records, boundary, first, last } = pagingOf(tx, query);
+  const after = query.after ?? first;
+  const [row] = tx.rows(boundary, after, LOOKED_AT - 1);
+  const end = row === undefined ? null : String(row[0]);
+  const filters = [listed(queues), listed(tasks), listed(states?.map(numbered))];
+  const found = tx.rows(records, after, end ?? last, ...filters, limit).map((row) => salvaged(row, damages));
+  return { records: found, next: found.length < limit ? end : (found.at(-1)?.id ?? null) };
+}
+
+function pagingOf({ sql }: Transaction, { order, states }: PageQuery): Paging {
+  const dead = states?.every((state) => state === "failed" || state === "cancelled") ?? false;
+  if (order === "oldest") {
+    const ends = { first: "", last: "\u{10ffff}" };
+    if (dead) return { records: sql.ended, boundary: sql.endedBoundary, ...ends };
+    return { records: sql.created, boundary: sql.createdBoundary, ...ends };
+  }
+  const ends = { first: "\u{10ffff}", last: "" };
+  if (dead) return { records: sql.endedBefore, boundary: sql.endedBoundaryBefore, ...ends };
+  return { records: sql.createdBefore, boundary: sql.createdBoundaryBefore, ...ends };
 }
 
 function listed(values: readonly unknown[] | undefined): string | null {

@@ -1,5 +1,6 @@
 /** Named reservations. */
 import type { Hold, HoldOptions } from "../../contracts/queue-backend.ts";
+import { byCodePoint } from "../../model/order.ts";
 import type { Transaction } from "./transaction.ts";
 
 type HoldRow = readonly [string, string, number | null, string | null];
@@ -29,7 +30,7 @@ export function held(tx: Transaction, prefix: string): Hold[] {
   const end = `${prefix}\u{10ffff}`;
   return (tx.statement(tx.sql.held).all(prefix, end, tx.now) as unknown as HoldRow[])
     .map(holdOf)
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+    .sort((a, b) => byCodePoint(a.name, b.name));
 }
 
 function holdOf([name, holder, until, note]: HoldRow): Hold {

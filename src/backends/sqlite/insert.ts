@@ -4,7 +4,7 @@ import { SiderealError } from "../../model/errors.ts";
 import { stamped } from "../../model/lifecycle.ts";
 import type { Draft, TaskRecord } from "../../model/record.ts";
 import type { SqlValue } from "./driver.ts";
-import { AT, encoded, listText, policyText } from "./rows.ts";
+import { AT, encoded, listText, objectText, policyText } from "./rows.ts";
 import { salvaged } from "./salvage.ts";
 import { INSERTED_TOGETHER } from "./statements.ts";
 import type { Transaction } from "./transaction.ts";
@@ -68,6 +68,7 @@ function isAlike(records: readonly TaskRecord[]): boolean {
       record.executionProfile === null &&
       record.metadata === null &&
       record.description === null &&
+      record.origin === null &&
       record.tags.length === 0,
   );
 }
@@ -103,6 +104,7 @@ function push(values: SqlValue[], record: TaskRecord): void {
     record.description,
     record.key,
     record.readyAt,
+    objectText(record.origin),
   );
 }
 

@@ -15,6 +15,13 @@ export function joined<T>(
   doing: string,
   action: (prepared: Prepared) => T,
 ): T {
+  if (typeof connection?.prepare !== "function") {
+    throw new SiderealError(
+      "TRANSACTION_UNSUPPORTED",
+      `Cannot ${doing}: this is no connection of SQLite that is known. Taken are a DatabaseSync of node:sqlite or ` +
+        "@photostructure/sqlite, and a Database of better-sqlite3; of a query builder give the connection beneath it",
+    );
+  }
   if (!hasTransaction(connection)) {
     throw new SiderealError(
       "OPTION_INVALID",

@@ -2,7 +2,15 @@
  * Records as rows and back. Texts are kept as they are; what is a structure becomes JSON, null where it is empty, since
  * most records have none of it. Reading checks every column: a damaged row is told apart, never half believed.
  */
-import type { JsonText, RecordState, TaskFailure, TaskPolicy, TaskProgress, TaskRecord } from "../../model/record.ts";
+import type {
+  JsonText,
+  Origin,
+  RecordState,
+  TaskFailure,
+  TaskPolicy,
+  TaskProgress,
+  TaskRecord,
+} from "../../model/record.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 
 /** The stored number of a state is its place here. */
@@ -48,6 +56,8 @@ export const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
   ["logs", "list?"],
   ["lease_until", "number?"],
   ["worker_id", "text?"],
+  ["origin", "object?"],
+  ["revivals", "number"],
 ];
 
 /** The columns as a list for `select`. */
@@ -106,6 +116,8 @@ export function decoded(row: SqlRow): TaskRecord {
     logs: row[33] === null ? NOTHING : parsed(row, 33, true),
     leaseUntil: numberOrNull(row, 34),
     workerId: textOrNull(row, 35),
+    origin: row[36] === null ? null : parsed<Origin>(row, 36, false),
+    revivals: number(row, 37),
   };
 }
 
@@ -114,14 +126,14 @@ export type LaneName = readonly [queue: string, taskName: string, execution: str
 
 /** The columns that `decodedFresh` needs. */
 export const FRESH: string =
-  "id, input, policy, created_at, expires_at, execution_profile, metadata, tags, description, key, ready_at, version, seq";
+  "id, input, policy, created_at, expires_at, execution_profile, metadata, tags, description, key, ready_at, version, origin, seq";
 
 /** Where a row of them has these. */
-export const FRESH_AT: { readonly readyAt: number; readonly seq: number } = { readyAt: 10, seq: 12 };
+export const FRESH_AT: { readonly readyAt: number; readonly seq: number } = { readyAt: 10, seq: 13 };
 
 /**
  * The record in a row of `FRESH` if it is pending and as it was enqueued, which its version tells: every verb adds to
- * it. Else undefined, and also if anything is odd or has tags: then the whole row is to be read. @throws RowFault
+ * it. Else undefined, and also if anything is odd or has tags or an origin: then the whole row is to be read. @throws RowFault
  */
 export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]: LaneName): TaskRecord | undefined {
   const [id, input, policy, createdAt, expiresAt, executionProfile, metadata, tags, description, key, readyAt] = row;
@@ -137,7 +149,8 @@ export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]
     !isTextOrNull(description) ||
     !isTextOrNull(key) ||
     !(expiresAt === null || typeof expiresAt === "number") ||
-    tags !== null
+    tags !== null ||
+    row[12] !== null
   ) {
     return undefined;
   }
@@ -155,6 +168,7 @@ export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]
     metadata,
     tags: NOTHING,
     description,
+    origin: null,
     state: "pending",
     version: 1,
     claim: null,
@@ -163,6 +177,7 @@ export function decodedFresh(row: SqlRow, [queue, taskName, execution, priority]
     losses: 0,
     interruptions: 0,
     snoozes: 0,
+    revivals: 0,
     begun: false,
     key,
     ref: null,
@@ -225,6 +240,8 @@ export function encoded(record: TaskRecord): SqlValue[] {
     listText(r.logs),
     r.leaseUntil,
     r.workerId,
+    objectText(r.origin),
+    r.revivals,
   ];
 }
 

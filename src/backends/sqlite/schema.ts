@@ -75,6 +75,19 @@ export const MIGRATIONS: readonly Migration[] = [
 )`,
     `insert into ${ns}_store values (1, 0, 0, 0, 0, 0)`,
   ],
+  // 2: schedules; where a record came from and how often it was brought back; what ended badly, for people.
+  (ns) => [
+    `alter table ${ns}_tasks add column origin text`,
+    `alter table ${ns}_tasks add column revivals integer not null default 0`,
+    `create index ${ns}_tasks_ended on ${ns}_tasks (id, state, queue, task_name) where state >= 4`,
+    `create table ${ns}_schedules (
+  name text primary key check (typeof(name) = 'text'),
+  version integer not null check (typeof(version) = 'integer'),
+  due_at integer check (typeof(due_at) in ('integer', 'real', 'null')),
+  body text not null check (typeof(body) = 'text')
+) without rowid`,
+    `create index ${ns}_schedules_due on ${ns}_schedules (due_at) where due_at is not null`,
+  ],
 ];
 
 /** Version of the schema in the file; 0: none. @throws STORE_SCHEMA if the tables are somebody else's */

@@ -11,15 +11,15 @@ export const INSERTED_TOGETHER = 8;
 /** The columns of a draft that the caller chose. */
 const DRAFTED =
   "id, task_name, queue, execution, execution_profile, priority, input, policy, timeout, expires_at, metadata, tags, " +
-  "description, key, ready_at";
-const DRAFTED_COUNT = 15;
+  "description, key, ready_at, origin";
+const DRAFTED_COUNT = 16;
 
 /** The columns that differ between drafts of one kind; the rest of `DRAFTED` is shared, or null. */
 const ALIKE = "task_name, queue, execution, priority, policy, timeout, ready_at, id, input";
 
 /** Columns that only `replace` writes; the rest of a record is written by the lifecycle. */
 const FIXED: readonly string[] =
-  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description".split(
+  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description origin".split(
     " ",
   );
 
@@ -65,6 +65,13 @@ type StatementName =
   | "expired"
   | "cancelling"
   | "created"
+  | "createdBefore"
+  | "ended"
+  | "endedBefore"
+  | "createdBoundary"
+  | "createdBoundaryBefore"
+  | "endedBoundary"
+  | "endedBoundaryBefore"
   | "tallyPending"
   | "tallyPendingOf"
   | "tallyOwned"
@@ -76,7 +83,14 @@ type StatementName =
   | "hold"
   | "take"
   | "release"
-  | "held";
+  | "held"
+  | "schedulesNamed"
+  | "schedulesDue"
+  | "schedulesNext"
+  | "schedulesAll"
+  | "addSchedule"
+  | "changeSchedule"
+  | "removeSchedule";
 
 /**
  * Later than any time, and than what damage may have put in a time's place: SQLite seeks to the first row that is not
@@ -91,6 +105,7 @@ interface Names {
   readonly tasks: string;
   readonly holds: string;
   readonly store: string;
+  readonly schedules: string;
   /** Selects whole records. */
   readonly all: string;
   /** Pins an index of the tasks. */
@@ -104,6 +119,7 @@ export function statements(ns: string): Statements {
     tasks,
     holds: `${ns}_holds`,
     store: `${ns}_store`,
+    schedules: `${ns}_schedules`,
     all: `select ${SELECTED}, seq from ${tasks}`,
     index: (name) => `indexed by ${tasks}_${name}`,
   };
@@ -115,6 +131,8 @@ export function statements(ns: string): Statements {
     ...finding(names),
     ...counting(names),
     ...holding(names),
+    ...paging(names),
+    ...scheduling(names),
   };
 }
 
@@ -222,10 +240,48 @@ function finding({ tasks, all, index }: Names) {
     expired: `${all} where seq in (select seq from ${tasks} ${index("expiring")} where ${PENDING} and expires_at is not null
       and expires_at <= ?1 and id > ?2 order by id limit ?3) order by id`,
     cancelling: `${all} ${index("cancelling")} where ${OWNED} and cancel_requested_at is not null and id > ?1 order by id limit ?2`,
-    // (after, limit, queues, tasks, states: each as JSON or null)
-    created: `${all} ${index("id")} where id > ?1 and (?3 is null or queue in (select value from json_each(?3)))
-      and (?4 is null or task_name in (select value from json_each(?4)))
-      and (?5 is null or state in (select value from json_each(?5))) order by id limit ?2`,
+  };
+}
+
+/** Pages for people: forward and backward, of all records or of those that ended badly. */
+// biome-ignore format: one statement after the other
+function paging({ tasks, all, index }: Names) {
+  const dead = "state >= 4";
+  const filter = `(?3 is null or queue in (select value from json_each(?3))) and (?4 is null or task_name in (select value from json_each(?4)))
+      and (?5 is null or state in (select value from json_each(?5)))`;
+  return {
+    // (after, last id to look at, queues, tasks, states: each as JSON or null, limit)
+    created: `${all} ${index("id")} where id > ?1 and id <= ?2 and ${filter} order by id limit ?6`,
+    createdBefore: `${all} ${index("id")} where id < ?1 and id >= ?2 and ${filter} order by id desc limit ?6`,
+    ended: `${all} ${index("ended")} where ${dead} and id > ?1 and id <= ?2 and ${filter} order by id limit ?6`,
+    endedBefore: `${all} ${index("ended")} where ${dead} and id < ?1 and id >= ?2 and ${filter} order by id desc limit ?6`,
+    // (after, how many to pass over) → the id behind them
+    createdBoundary: `select id from ${tasks} ${index("id")} where id > ?1 order by id limit 1 offset ?2`,
+    createdBoundaryBefore: `select id from ${tasks} ${index("id")} where id < ?1 order by id desc limit 1 offset ?2`,
+    endedBoundary: `select id from ${tasks} ${index("ended")} where ${dead} and id > ?1 order by id limit 1 offset ?2`,
+    endedBoundaryBefore: `select id from ${tasks} ${index("ended")} where ${dead} and id < ?1 order by id desc limit 1 offset ?2`,
+  };
+}
+
+/** Schedules. */
+// biome-ignore format: one statement after the other
+function scheduling({ schedules }: Names) {
+  const all = `select name, version, due_at, body from ${schedules}`;
+  return {
+    // (names as JSON)
+    schedulesNamed: `${all} where name in (select value from json_each(?1)) order by name`,
+    // (now, after, limit)
+    schedulesDue: `${all} where name in (select name from ${schedules} indexed by ${schedules}_due where due_at is not null
+      and due_at <= ?1 and name > ?2 order by name limit ?3) order by name`,
+    schedulesNext: `${all} where due_at is not null order by due_at, name limit 1`,
+    // (after, limit)
+    schedulesAll: `${all} where name > ?1 order by name limit ?2`,
+    // (name, version, due_at, body) → changes: 0 if there is one of that name
+    addSchedule: `insert into ${schedules} (name, version, due_at, body) values (?1, ?2, ?3, ?4) on conflict (name) do nothing`,
+    // (name, version before, version, due_at, body) → changes
+    changeSchedule: `update ${schedules} set version = ?3, due_at = ?4, body = ?5 where name = ?1 and version = ?2`,
+    // (name, version) → changes
+    removeSchedule: `delete from ${schedules} where name = ?1 and version = ?2`,
   };
 }
 

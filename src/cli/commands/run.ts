@@ -7,6 +7,7 @@ import {
   registeredTasks,
   SiderealError,
   Worker,
+  type WorkerHealth,
 } from "../../index.ts";
 import { say } from "../console.ts";
 import { EXIT } from "../exits.ts";
@@ -35,7 +36,7 @@ export async function run(flags: RunFlags, source: Source): Promise<number> {
     },
   );
   ladder.listen();
-  const tell = listenToParent(ladder);
+  const tell = listenToParent(ladder, () => session.health());
   const crash = (error: unknown): void => session.crash(error, ladder);
   process.on("uncaughtException", crash);
   try {
@@ -65,6 +66,11 @@ class Session {
     } finally {
       await closed(loaded);
     }
+  }
+
+  /** How the worker is; null while there is none yet. */
+  health(): WorkerHealth | null {
+    return this.#worker?.health() ?? null;
   }
 
   climbed(step: Step, why: string): void {

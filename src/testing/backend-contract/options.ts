@@ -8,7 +8,7 @@ export interface Capabilities {
   readonly signals: boolean;
   /** Several connections see the same records, and a new one finds what a closed one left. */
   readonly shared: boolean;
-  /** It has `within`, and the bench has `transaction`. */
+  /** It has `within` and `transaction`, and so has the bench the latter. */
   readonly transactions: boolean;
   /** The clock that `make` is given drives the store's clock. Without it time passes for real, and the walk is skipped. */
   readonly clock: boolean;

@@ -1,9 +1,9 @@
 /** What a test of the suite works on: one open store, its clock, and short ways to fill, claim and read. */
 import assert from "node:assert/strict";
-import type { ClaimRequest, QueueBackend } from "../../contracts/queue-backend.ts";
+import type { ClaimRequest, Page, PruneQuery, QueueBackend, ScheduleRow } from "../../contracts/queue-backend.ts";
 import { systemClock } from "../../host/clock.ts";
 import { enqueued } from "../../model/lifecycle.ts";
-import type { Draft, JsonText, Millis, TaskPolicy, TaskRecord } from "../../model/record.ts";
+import type { Draft, JsonText, Millis, Origin, TaskPolicy, TaskRecord } from "../../model/record.ts";
 import { Chance } from "./chance.ts";
 import { ManualClock } from "./manual-clock.ts";
 import type { Bench, Capabilities, ContractOptions } from "./options.ts";
@@ -25,6 +25,7 @@ export interface Wish {
   readonly metadata?: JsonText | null;
   readonly tags?: readonly string[];
   readonly description?: string | null;
+  readonly origin?: Origin | null;
   readonly runAt?: Millis | null;
   readonly readyIn?: Millis;
   readonly expiresAt?: Millis | null;
@@ -56,11 +57,12 @@ export function draftOf(id: string, wish: Wish = {}): Draft {
     executionProfile: wish.executionProfile ?? null,
     priority: wish.priority ?? 0,
     input: wish.input === undefined ? '{"to":"ada"}' : wish.input,
-    policy: { ...POLICY, ...wish.policy },
+    policy: wish.policy === undefined ? POLICY : { ...POLICY, ...wish.policy },
     key: wish.key ?? null,
     metadata: wish.metadata ?? null,
     tags: wish.tags ?? [],
     description: wish.description ?? null,
+    origin: wish.origin ?? null,
     runAt: wish.runAt ?? null,
     readyIn: wish.readyIn ?? 0,
     expiresAt: wish.expiresAt ?? null,
@@ -190,6 +192,12 @@ export class Stage {
     return present(claimed);
   }
 
+  /** Stores these schedules; they must all be new. */
+  async plan(...rows: readonly ScheduleRow[]): Promise<void> {
+    const answers = await this.store.advance(rows.map((to) => ({ from: null, to, ticks: [] })));
+    assert.ok(answers.every(Boolean), "every schedule is new");
+  }
+
   /** Replaces the record; the guard must hold. */
   async become(from: TaskRecord, to: TaskRecord | null): Promise<TaskRecord> {
     assert.deepEqual(await this.store.apply([{ from, to }]), [true], "the change is applied");
@@ -211,18 +219,45 @@ export function forged(record: TaskRecord, lies: Partial<TaskRecord>): TaskRecor
   return { ...record, ...lies };
 }
 
+/** Of every state that retention can remove: what finished before, at most so many. */
+export function finishedBefore(before: Millis, limit: number): PruneQuery {
+  return { states: ["completed", "failed", "cancelled"], before, limit };
+}
+
 /** Every record of a store, by id, page by page. */
 export async function dumpOf(store: Store): Promise<TaskRecord[]> {
   const records: TaskRecord[] = [];
+  for (let after: string | null = null; ; ) {
+    const page: Page = await store.page({ order: "oldest", after, limit: 1_000 });
+    const [first] = ids(page.records);
+    const last = records.at(-1)?.id;
+    if (last !== undefined && first !== undefined && first <= last) assert.fail("a page begins after the one before");
+    records.push(...page.records);
+    if (page.next === null) return records;
+    after = page.next;
+  }
+}
+
+/** A schedule that is never due but for what is given. */
+export function rowOf(name: string, wish: Partial<ScheduleRow> = {}): ScheduleRow {
+  const { version = 1, dueAt = null, body = "{}" } = wish;
+  return { name, version, dueAt, body };
+}
+
+/** The schedule one version on, but for what is given. */
+export function nextRow(row: ScheduleRow, wish: Partial<ScheduleRow> = {}): ScheduleRow {
+  const { version = row.version + 1, dueAt = row.dueAt, body = row.body } = wish;
+  return { name: row.name, version, dueAt, body };
+}
+
+/** Every schedule of a store, by name, page by page. */
+export async function schedulesOf(store: Store): Promise<ScheduleRow[]> {
+  const rows: ScheduleRow[] = [];
   for (;;) {
-    const after = records.at(-1)?.id ?? null;
-    const page = await store.find({ by: "creation", after, limit: 1_000 });
-    assert.ok(
-      after === null || page.length === 0 || (page[0] as TaskRecord).id > after,
-      "a page begins after the last",
-    );
-    records.push(...page);
-    if (page.length < 1_000) return records;
+    const after = rows.at(-1)?.name ?? null;
+    const page = await store.schedules({ by: "all", after, limit: 1_000 });
+    rows.push(...page);
+    if (page.length < 1_000) return rows;
   }
 }
 

@@ -3,28 +3,9 @@
  * turn red for each; a suite that cannot fail proves nothing.
  */
 
-/** A bug: what is wrong with the store, and the edits that make it so. */
-export interface PlantedBug {
-  readonly what: string;
-  /** Below `src`, compiled. */
-  readonly file: string;
-  /** Text that occurs exactly once, and what takes its place. */
-  readonly edits: readonly (readonly [from: string, to: string])[];
-  /** Why a walk need not notice: it is one caller on one steady clock. Without this the walk alone must notice, too. */
-  readonly walkBlind?: string;
-}
-
-const STORE = "backends/memory/index.js";
-const READY = "backends/memory/ready.js";
-const LIFECYCLE = "model/lifecycle.js";
-const CLOCK = "model/store-clock.js";
-
-const bug = (what: string, file: string, from: string, to: string, walkBlind?: string): PlantedBug => ({
-  what,
-  file,
-  edits: [[from, to]],
-  ...(walkBlind === undefined ? {} : { walkBlind }),
-});
+import { bug, CLOCK, LIFECYCLE, type PlantedBug, READY, STORE } from "./bug.ts";
+import { lineage, paging } from "./record-bugs.ts";
+import { scheduling } from "./schedule-bugs.ts";
 
 const GUARD = "current.version !== from.version || current.claim !== from.claim";
 
@@ -68,9 +49,12 @@ const races: readonly PlantedBug[] = [
     what: "uniqueness by looking first and writing later",
     file: STORE,
     edits: [
-      ["async insert(drafts) {", "async insert(drafts) { const seen = new Map(this.#keys); await undefined;"],
-      [`this.#keys.get(key) ?? ""`, `seen.get(key) ?? ""`],
-      ["this.#slots.set(id, slot);", "this.#slots.set(id, slot); if (key !== null) seen.set(key, id);"],
+      [
+        "async insert(drafts) {",
+        "async insert(drafts) { const seen = new Map(this.#keys); await undefined; this.seen = seen;",
+      ],
+      [`this.#keys.get(key) ?? ""`, `(this.seen ?? this.#keys).get(key) ?? ""`],
+      ["this.#slots.set(id, slot);", "this.#slots.set(id, slot); if (key !== null) this.seen?.set(key, id);"],
     ],
     walkBlind: "it takes two callers at once",
   },
@@ -257,4 +241,13 @@ const looking: readonly PlantedBug[] = [
   ),
 ];
 
-export const plantedBugs: readonly PlantedBug[] = [...ownership, ...races, ...selection, ...keeping, ...looking];
+export const plantedBugs: readonly PlantedBug[] = [
+  ...ownership,
+  ...races,
+  ...selection,
+  ...keeping,
+  ...looking,
+  ...paging,
+  ...lineage,
+  ...scheduling,
+];

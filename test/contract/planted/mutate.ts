@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { memory } from "../../../src/backends/memory/index.ts";
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./bug.ts";
 
 const compiled = fileURLToPath(new URL("../../../src/", import.meta.url));
 

@@ -1,4 +1,4 @@
-/** One memory store under a virtual clock, with services and workers on it, and every task taken back after the test. */
+/** One store, memory by default, under a virtual clock, with services and workers on it; every task is taken back after the test. */
 import { after, type TestContext } from "node:test";
 import { memory } from "../../../src/backends/memory/index.ts";
 import type { Logger } from "../../../src/contracts/clock.ts";
@@ -29,8 +29,8 @@ export class Stage {
   #seed = 1;
   #named = 0;
 
-  constructor(t: TestContext) {
-    this.store = memory({ clock: this.clock });
+  constructor(t: TestContext, store: (clock: VirtualClock) => QueueBackend = (clock) => memory({ clock })) {
+    this.store = store(this.clock);
     t.after(() => this.#close());
   }
 
@@ -54,8 +54,12 @@ export class Stage {
   }
 
   /** A started worker with a service of its own, so that nothing but the store joins it with others. */
-  async worker(config: WorkerConfig = {}, plan: FaultPlan = {}): Promise<Worker> {
-    const worker = new Worker(await this.service({ worker: config }, plan));
+  async worker(
+    config: WorkerConfig = {},
+    plan: FaultPlan = {},
+    more: Omit<QueueConfig, "queueBackend" | "worker"> = {},
+  ): Promise<Worker> {
+    const worker = new Worker(await this.service({ ...more, worker: config }, plan));
     this.#closing.push(() => worker.stop({ force: true }));
     return worker.start();
   }
@@ -99,6 +103,7 @@ export class Stage {
 
   async #close(): Promise<void> {
     for (const close of this.#closing.reverse()) await this.clock.runUntil(close());
+    await this.store.close();
     for (const name of this.#tasks) registry.remove(name);
   }
 }

@@ -20,9 +20,9 @@ const REST = "core/rest.js";
 const UPKEEP = "core/upkeep.js";
 const STORE = "backends/memory/index.js";
 
-const LAPSED = "{ by: this.#by, after: this.#after, limit: PAGE }";
+const LAPSED = "find({ by: this.#by, after: this.#after, limit: PAGE })";
 const OWN_CLOCK =
-  '{ by: "creation", after: this.#after, limit: PAGE, states: ["running"] }).then((rows) => rows.filter((row) => row.leaseUntil < this.#parts.runtime.clock.wall())';
+  'page({ order: "oldest", after: this.#after, limit: PAGE, states: ["running"] }).then(({ records }) => records.filter((row) => row.leaseUntil < this.#parts.runtime.clock.wall()))';
 
 export const plantedBugs: readonly PlantedBug[] = [
   { what: "nothing: the copy itself is green", edits: [], by: [] },
@@ -49,7 +49,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     what: "M3 recovery reads, then writes: the lease is not in the guard",
     edits: [[UPKEEP, "{ lapsed: true }", "{}"]],
     by: ["I8"],
-    from: 231,
+    from: 1550,
   },
   {
     what: "M6 a renewal that is not fenced",
@@ -104,7 +104,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     what: "an older attempt finds the new lease under its id",
-    edits: [[ATTEMPT, '!this.#concluded && this.#aborted?.code !== "LEASE_LOST" && ', ""]],
+    edits: [[ATTEMPT, '!this.#concluded && !this.#joint?.isDone && this.#aborted?.code !== "LEASE_LOST" && ', ""]],
     by: ["lease"],
     from: 28,
   },

@@ -15,8 +15,13 @@ export interface Red {
   readonly invariant: string;
 }
 
-/** The first seed that turns red in a copy with the bug below the folder; null when none of them does. */
-export async function firstRed(folder: string, { edits, from = 1 }: PlantedBug, seeds: number): Promise<Red | null> {
+/** The first seed that turns red in a copy with the bug below the folder; null when none of them does. @param flags - Of the simulation. */
+export async function firstRed(
+  folder: string,
+  { edits, from = 1 }: PlantedBug,
+  seeds: number,
+  flags: readonly string[] = [],
+): Promise<Red | null> {
   await mkdir(folder, { recursive: true });
   for (const part of [...PARTS, ...FILES]) await cp(join(build, part), join(folder, part), { recursive: true });
   for (const [file, text, mutation] of edits) {
@@ -28,17 +33,21 @@ export async function firstRed(folder: string, { edits, from = 1 }: PlantedBug, 
       code.replace(text, () => mutation),
     );
   }
-  const { code, output } = await run(join(folder, "test/simulation/main.js"), from, seeds);
+  const { code, output } = await run(join(folder, "test/simulation/main.js"), from, seeds, flags);
   if (code === 0) return null;
   const found = /^seed (\d+)\n {2}([\w-]+): /mu.exec(output);
   assert.ok(found, `the simulation ended with ${code} and said:\n${output.slice(-2_000)}`);
   return { seed: Number(found[1]), invariant: found[2] as string };
 }
 
-function run(main: string, from: number, seeds: number): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [main, "--until-red", "--from", String(from), "--seeds", String(seeds)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+function run(
+  main: string,
+  from: number,
+  seeds: number,
+  flags: readonly string[],
+): Promise<{ code: number | null; output: string }> {
+  const all = [main, "--until-red", "--from", String(from), "--seeds", String(seeds), ...flags];
+  const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk) => {

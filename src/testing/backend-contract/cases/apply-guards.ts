@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cancelled, completed, dispatched, failed, lapsed, noted, released } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
 import { type ContractCase, Group } from "../case.ts";
-import { draftOf, forged, idOf, LONG, present, type Stage } from "../stage.ts";
+import { draftOf, finishedBefore, forged, idOf, LONG, present, type Stage } from "../stage.ts";
 
 const group = new Group("apply: guards");
 export const applyGuards: readonly ContractCase[] = group.cases;
@@ -91,7 +91,7 @@ group.holds("I13", "a record that is not there is never made", async (stage) => 
   await stage.become(taken, null);
   const over = await stage.running();
   await stage.become(over, done(over));
-  assert.equal(await stage.store.prune(2_000, 10), 1);
+  assert.equal(await stage.store.prune(finishedBefore(2_000, 10)), 1);
   const changes = [
     { from: unknown, to: forged(unknown, { version: 2 }) },
     { from: unknown, to: null },

@@ -1,7 +1,7 @@
 /** find: every query, its filter, its order and its pages. */
 import assert from "node:assert/strict";
 import type { RecordQuery } from "../../../contracts/queue-backend.ts";
-import { cancelled, completed, dispatched, failed } from "../../../model/lifecycle.ts";
+import { cancelled, completed, failed } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
 import { type ContractCase, Group } from "../case.ts";
 import { forged, idOf, ids, LONG, present, type Stage } from "../stage.ts";
@@ -125,41 +125,6 @@ group.holds("I1", "next: a retry counts, a running record does not", async (stag
   assert.deepEqual(await stage.store.find({ by: "next", queues: null }), [back]);
 });
 
-group.holds("", "creation: every record in every state, by id, page by page", async (stage) => {
-  const records = await every(stage);
-  assert.equal(new Set(records.map(({ state }) => state)).size, 6);
-  await pages(stage, records, (after, limit) => ({ by: "creation", after, limit }));
-  assert.deepEqual(await stage.store.find({ by: "creation", after: null, limit: 1_000 }), records);
-});
-
-group.holds("", "creation: by queue, task and state, together and alone", async (stage) => {
-  const records = await every(stage);
-  const filters: readonly Omit<Extract<RecordQuery, { by: "creation" }>, "by" | "after" | "limit">[] = [
-    { queues: ["a"] },
-    { queues: ["a", "b"], tasks: ["two"] },
-    { tasks: ["one", "nothing"] },
-    { states: ["completed", "failed", "cancelled"] },
-    { states: ["pending"], queues: ["b"], tasks: ["one", "two"] },
-    { states: ["dispatched"] },
-    { queues: ["nowhere"] },
-  ];
-  for (const filter of filters) {
-    const wanted = records.filter(
-      ({ queue, taskName, state }) =>
-        (filter.queues?.includes(queue) ?? true) &&
-        (filter.tasks?.includes(taskName) ?? true) &&
-        (filter.states?.includes(state) ?? true),
-    );
-    await pages(stage, wanted, (after, limit) => ({ by: "creation", after, limit, ...filter }));
-  }
-});
-
-group.holds("", "creation: the order is that of the ids, not of arrival", async (stage) => {
-  const order = [5, 3, 9, 1];
-  for (const n of order) await stage.one({ id: idOf(n) });
-  assert.deepEqual(ids(await stage.dump()), [1, 3, 5, 9].map(idOf));
-});
-
 /** Records whose lease is over. */
 async function lost(stage: Stage, count: number): Promise<TaskRecord[]> {
   await stage.put(...Array.from({ length: count }, () => ({})));
@@ -189,31 +154,6 @@ async function pages(
     }
     assert.deepEqual(found, wanted);
   }
-}
-
-/** A few records of each state, task and queue, by id. */
-async function every(stage: Stage): Promise<TaskRecord[]> {
-  const kinds = ["a", "b"].flatMap((queue) => ["one", "two"].map((task) => ({ queue, task })));
-  const error = { name: "Error", message: "no", stack: null, code: null, attempt: 1, at: 1 };
-  const records: TaskRecord[] = [];
-  for (const kind of kinds) {
-    const facts = { now: 1_000, token: stage.chance.token(), lease: LONG, workerId: "dispatcher" };
-    records.push(await stage.become(await stage.one(kind), dispatched(await last(stage), facts)));
-    for (const end of [
-      (record: TaskRecord) => completed(record, { now: 1, result: "1" }),
-      (record: TaskRecord) => failed(record, { now: 1, error, retryable: false, retryIn: 0 }),
-      (record: TaskRecord) => cancelled(record, { now: 1, reason: null, by: "force" }),
-    ]) {
-      const taken = await stage.running(kind);
-      records.push(await stage.become(taken, end(taken)));
-    }
-    records.push(await stage.running(kind), await stage.one(kind));
-  }
-  return (await stage.dump()).filter(({ id }) => ids(records).includes(id));
-}
-
-async function last(stage: Stage): Promise<TaskRecord> {
-  return present((await stage.dump()).at(-1));
 }
 
 function byId(records: readonly TaskRecord[]): TaskRecord[] {

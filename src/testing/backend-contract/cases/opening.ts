@@ -1,7 +1,7 @@
 /** open, close, and what holds between them. */
 import assert from "node:assert/strict";
 import { type ContractCase, Group, refuses } from "../case.ts";
-import { draftOf, idOf, ids, type Stage, type Store } from "../stage.ts";
+import { draftOf, finishedBefore, idOf, ids, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("open and close");
 export const opening: readonly ContractCase[] = group.cases;
@@ -90,7 +90,10 @@ async function refusesAll({ store, chance }: Stage): Promise<void> {
     renew: (s) => s.renew([{ id: draft.record.id, claim: chance.token() }], 1_000),
     find: (s) => s.find({ by: "id", ids: [draft.record.id] }),
     tally: (s) => s.tally(),
-    prune: (s) => s.prune(0, 1),
+    page: (s) => s.page({ order: "oldest", after: null, limit: 1 }),
+    schedules: (s) => s.schedules({ by: "all", after: null, limit: 1 }),
+    advance: (s) => s.advance([{ from: null, to: { name: "daily", version: 1, dueAt: 1, body: "{}" }, ticks: [] }]),
+    prune: (s) => s.prune(finishedBefore(0, 1)),
     hold: (s) => s.hold("leader", "worker-2"),
     release: (s) => s.release("leader", "worker-2"),
     held: (s) => s.held(""),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cancelled, completed, failed, lapsed, revived } from "../../../model/lifecycle.ts";
 import type { TaskRecord } from "../../../model/record.ts";
 import { type ContractCase, Group } from "../case.ts";
-import { ids, LONG, present, type Stage, type Store } from "../stage.ts";
+import { finishedBefore, ids, LONG, present, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("races");
 export const races: readonly ContractCase[] = group.cases;
@@ -113,7 +113,10 @@ group.holds("I2 I13", "prune against revival: gone or pending, never both", asyn
   for (const [n, record] of records.entries()) {
     const over = await stage.become(record, cancelled(record, { now: 5, reason: null, by: "force" }));
     const change = { from: over, to: revived(over, { now: 6 }) };
-    const [[applied], pruned] = await Promise.all([side(stores, n).apply([change]), side(stores, n + 1).prune(10, 10)]);
+    const [[applied], pruned] = await Promise.all([
+      side(stores, n).apply([change]),
+      side(stores, n + 1).prune(finishedBefore(10, 10)),
+    ]);
     assert.equal(Number(applied) + pruned, 1);
     assert.equal((await stage.read(record.id))?.state, applied ? "pending" : undefined);
   }
@@ -125,7 +128,7 @@ group.holds("I2 I13", "prune against finish: nothing that ends comes back or cou
   const calls = records.map(async (from, n) => {
     const [[applied], pruned] = await Promise.all([
       side(stores, n).apply([{ from, to: done(from) }]),
-      side(stores, n + 1).prune(2_000, 3),
+      side(stores, n + 1).prune(finishedBefore(2_000, 3)),
     ]);
     assert.equal(applied, true);
     return pruned;

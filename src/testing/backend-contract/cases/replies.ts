@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { cancelled, completed } from "../../../model/lifecycle.ts";
 import { type ContractCase, Group } from "../case.ts";
 import { LostCall, unreliable } from "../lost-calls.ts";
-import { dumpOf, LONG, present, type Stage, type Store } from "../stage.ts";
+import {
+  dumpOf,
+  finishedBefore,
+  LONG,
+  nextRow,
+  present,
+  rowOf,
+  type Stage,
+  type Store,
+  schedulesOf,
+} from "../stage.ts";
 
 const group = new Group("unknown outcomes");
 export const replies: readonly ContractCase[] = group.cases;
@@ -84,11 +94,29 @@ for (const lost of ["request", "reply"] as const) {
     assert.deepEqual(await stage.store.held(""), []);
   });
 
+  group.holds("I7", `advance, ${lost} lost: the step is taken once, and its ticks are stored once`, async (stage) => {
+    const [first, other] = [rowOf("daily", { dueAt: 1 }), rowOf("hourly")];
+    await stage.plan(first);
+    const to = nextRow(first, { version: 2, dueAt: 2 });
+    const ticks = stage.drafts(2);
+    const changes = [
+      { from: first, to, ticks: ticks.slice(0, 1) },
+      { from: null, to: other, ticks: ticks.slice(1) },
+    ];
+    const mine = lost === "request";
+    assert.deepEqual(await twice(stage, lost, (store) => store.advance(changes)), [mine, mine]);
+    assert.deepEqual(await schedulesOf(stage.store), [to, other], "the version tells that the step was taken");
+    assert.deepEqual(
+      (await stage.dump()).map(({ id, version }) => [id, version]),
+      ticks.map(({ record }) => [record.id, 1]),
+    );
+  });
+
   group.holds("I7", `prune, ${lost} lost: what was to go is gone`, async (stage) => {
     const taken = await stage.running();
     await stage.become(taken, completed(taken, { now: 1, result: null }));
     await stage.running();
-    assert.equal(await twice(stage, lost, (store) => store.prune(10, 10)), lost === "request" ? 1 : 0);
+    assert.equal(await twice(stage, lost, (store) => store.prune(finishedBefore(10, 10))), lost === "request" ? 1 : 0);
     assert.equal((await dumpOf(stage.store)).length, 1);
   });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { cancelled, completed, lapsed } from "../../../model/lifecycle.ts";
 import { type ContractCase, Group } from "../case.ts";
-import { ids, LONG, present } from "../stage.ts";
+import { ids, LONG, nextRow, present, rowOf } from "../stage.ts";
 
 const group = new Group("several connections");
 export const sharing: readonly ContractCase[] = group.cases;
@@ -118,6 +118,27 @@ group.holds(
     assert.equal(await other.release("leader", "b"), false);
     assert.equal(await other.release("leader", "a"), true);
     assert.deepEqual(await stage.store.held(""), []);
+  },
+  { needs },
+);
+
+group.holds(
+  "I4 I6",
+  "a step taken there is known here: from before it, no further step is taken",
+  async (stage) => {
+    const other = await stage.second();
+    const first = rowOf("daily", { dueAt: 1 });
+    await stage.plan(first);
+    assert.deepEqual(await other.schedules({ by: "due", after: null, limit: 1 }), [first]);
+    const second = nextRow(first, { version: 2, dueAt: 2 });
+    const tick = stage.draft();
+    assert.deepEqual(await other.advance([{ from: first, to: second, ticks: [tick] }]), [true]);
+    assert.deepEqual(await stage.store.schedules({ by: "next" }), [second]);
+    assert.deepEqual(ids((await stage.store.page({ order: "newest", after: null, limit: 1 })).records), [
+      tick.record.id,
+    ]);
+    assert.deepEqual(await stage.store.advance([{ from: first, to: second, ticks: [stage.draft()] }]), [false]);
+    assert.deepEqual(ids(await stage.claim()), [tick.record.id]);
   },
   { needs },
 );

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Hint } from "../../../contracts/signals.ts";
 import { cancelled, completed, released } from "../../../model/lifecycle.ts";
 import { type ContractCase, Group } from "../case.ts";
-import { present, type Stage, type Store } from "../stage.ts";
+import { present, rowOf, type Stage, type Store } from "../stage.ts";
 
 const group = new Group("signals");
 export const signals: readonly ContractCase[] = group.cases;
@@ -23,6 +23,19 @@ group.holds(
       const back = await stage.become(taken, released(taken, { now, because: "snooze" }));
       await stage.until("a hint about returned work", () => heard.some(isAbout("work")));
       await stage.become(back, null);
+    }
+  },
+  { needs },
+);
+
+group.holds(
+  "I17",
+  "a hint comes when a schedule's step leaves a tick that is ready",
+  async (stage) => {
+    for (const [place, listener] of (await listeners(stage)).entries()) {
+      const heard = listen(listener);
+      await stage.store.advance([{ from: null, to: rowOf(`daily ${place}`), ticks: [stage.draft()] }]);
+      await stage.until("a hint about work", () => heard.some(isAbout("work")));
     }
   },
   { needs },

@@ -1,40 +1,18 @@
 /** The steps of a walk: every operation of the contract, with random facts. */
 import type { Change, ClaimRequest } from "../../../contracts/queue-backend.ts";
-import { expired, lapsed } from "../../../model/lifecycle.ts";
-import { type Draft, isTerminal, type TaskRecord } from "../../../model/record.ts";
-import { draftOf, ids } from "../stage.ts";
+import { expired, lapsed, revived } from "../../../model/lifecycle.ts";
+import type { TaskRecord } from "../../../model/record.ts";
+import { ids } from "../stage.ts";
 import { decide } from "./decisions.ts";
-import type { Walker } from "./walker.ts";
+import { draft, QUEUES, TASKS } from "./drafts.ts";
+import { advance, lookAtSchedules } from "./schedule-steps.ts";
+import type { Step, Walker } from "./walker.ts";
 
-type Step = (walker: Walker) => Promise<unknown>;
-
-const TASKS = ["mail.send", "report.build", "index"] as const;
-const QUEUES = ["default", "mail", "Mail"] as const;
-const EXECUTIONS = ["local", "local", "threads"] as const;
 const LEASES = [10, 1_000, 30_000, 600_000] as const;
 const LIMITS = [1, 2, 5, 50] as const;
 
 const brief = (records: readonly TaskRecord[]): string =>
   records.map(({ id, state, version }) => `${id.slice(-12)} ${state} v${version}`).join(", ");
-
-function draft(walker: Walker): Draft {
-  const { chance, clock } = walker;
-  const id = chance.often(0.12) && walker.ids.length > 0 ? (chance.pick(walker.ids) as string) : walker.freshId();
-  return draftOf(id, {
-    task: chance.pick(TASKS),
-    queue: chance.pick(QUEUES),
-    execution: chance.pick(EXECUTIONS),
-    priority: chance.pick([0, 0, 0, 5, -3, 10]),
-    key: chance.often(0.35) ? `key ${chance.below(6)}` : null,
-    input: chance.pick([null, "1", '{"text":"é💾\\u0000"}']),
-    tags: chance.pick([[], ["a"], ["b", "a"]]),
-    policy: { retries: chance.below(3), timeout: chance.pick([null, null, 500, 60_000]) },
-    runAt: chance.often(0.2) ? clock.wall() + chance.pick([-5_000, -5, 0, 5, 900]) : null,
-    readyIn: chance.pick([0, 0, 0, 1, 50, 1_000, 60_000]),
-    expiresIn: chance.often(0.15) ? chance.pick([1, 100, 5_000]) : null,
-    expiresAt: chance.often(0.1) ? clock.wall() + chance.pick([-1, 0, 1, 3_000]) : null,
-  });
-}
 
 const insert: Step = async (walker) => {
   const drafts = Array.from({ length: 1 + walker.chance.below(5) }, () => draft(walker));
@@ -103,16 +81,28 @@ const renew: Step = async (walker) => {
   await walker.ask(`renew ${lease} ${brief(records)}`, (store) => store.renew(refs, lease));
 };
 
+const revive: Step = async (walker) => {
+  const records = await walker.seen(
+    1 + walker.chance.below(3),
+    ({ state }) => state === "failed" || state === "cancelled",
+  );
+  const now = await walker.now();
+  const changes = [...records, ...records.slice(0, 1)].map((from): Change => ({ from, to: revived(from, { now }) }));
+  await walker.ask(`revive ${brief(records)}`, (store) => store.apply(changes));
+};
+
 const prune: Step = async (walker) => {
+  const states = walker.chance.some(["completed", "failed", "cancelled"] as const, walker.chance.pick([3, 3, 2, 1, 0]));
+  const wanted: readonly string[] = states;
   const before = (await walker.now()) - walker.chance.pick([0, 500, 40_000]);
   const over = (await walker.current())
-    .filter((record) => isTerminal(record) && (record.finishedAt ?? before) < before)
+    .filter(({ state, finishedAt }) => wanted.includes(state) && (finishedAt ?? before) < before)
     .map(({ finishedAt }) => finishedAt)
     .sort((a, b) => (a ?? 0) - (b ?? 0));
   // Which of those that finished in the same millisecond goes first is left open: the cut is made between milliseconds.
   let limit = 1 + walker.chance.below(over.length + 1);
   while (limit < over.length && over[limit] === over[limit - 1]) limit += 1;
-  await walker.ask(`prune ${before} ${limit}`, (store) => store.prune(before, limit));
+  await walker.ask(`prune ${states} ${before} ${limit}`, (store) => store.prune({ states, before, limit }));
 };
 
 const reserve: Step = async (walker) => {
@@ -133,7 +123,6 @@ const look: Step = async (walker) => {
   const after = chance.often(0.3) ? (chance.pick(walker.ids) ?? null) : null;
   const some = [...new Set(chance.some(walker.ids, 5))];
   const queues = chance.often(0.5) ? null : chance.some(QUEUES, chance.below(3));
-  const states = chance.some(["pending", "running", "failed", "cancelled", "completed"] as const, 2);
   const byId = (records: readonly TaskRecord[]): unknown => records.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   await walker.ask("by id", (store) => store.find({ by: "id", ids: some }), byId);
   const key = `key ${chance.below(6)}`;
@@ -141,9 +130,25 @@ const look: Step = async (walker) => {
   await walker.ask(`cancelling ${limit}`, (store) => store.find({ by: "cancelling", after, limit }));
   const when = (records: readonly TaskRecord[]): unknown => records.map(({ readyAt }) => readyAt);
   await walker.ask(`next ${queues}`, (store) => store.find({ by: "next", queues }), when);
-  const filter = { ...(queues && { queues }), ...(chance.often(0.5) && { states }) };
-  await walker.ask("creation", (store) => store.find({ by: "creation", after, limit, ...filter }));
   await walker.ask(`tally ${queues}`, (store) => store.tally(queues ?? undefined));
+};
+
+const page: Step = async (walker) => {
+  const { chance } = walker;
+  const states = chance.pick([
+    ["failed", "cancelled"],
+    ["cancelled"],
+    chance.some(["pending", "running", "failed", "cancelled", "completed"] as const, 2),
+  ] as const);
+  const query = {
+    order: chance.pick(["oldest", "newest"] as const),
+    after: chance.often(0.4) ? (chance.pick(walker.ids) ?? null) : null,
+    limit: chance.pick(LIMITS),
+    ...(chance.often(0.4) && { queues: chance.some(QUEUES, chance.below(3)) }),
+    ...(chance.often(0.3) && { tasks: chance.some(TASKS, 1 + chance.below(2)) }),
+    ...(chance.often(0.5) && { states }),
+  };
+  await walker.ask(`page ${JSON.stringify(query)}`, (store) => store.page(query));
 };
 
 const lookAgain: Step = async (walker) => {
@@ -169,9 +174,13 @@ export const STEPS: readonly (readonly [weight: number, step: Step])[] = [
   [6, reap],
   [4, expire],
   [7, renew],
+  [2, revive],
   [3, prune],
+  [5, advance],
+  [4, lookAtSchedules],
   [4, reserve],
-  [7, look],
+  [6, look],
+  [5, page],
   [2, lookAgain],
   [12, wait],
 ];

@@ -1,13 +1,16 @@
 /** One walker: the store under test and the memory store side by side, asked the same things and compared. */
 import assert from "node:assert/strict";
-import type { ClaimRequest } from "../../../contracts/queue-backend.ts";
+import type { ClaimRequest, ScheduleRow } from "../../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../../model/record.ts";
 import type { Chance } from "../chance.ts";
 import type { ManualClock } from "../manual-clock.ts";
-import { dumpOf, idOf, type Store } from "../stage.ts";
+import { dumpOf, idOf, type Store, schedulesOf } from "../stage.ts";
 
 /** How many old snapshots are kept for decisions made too late. */
 const MEMORY = 200;
+
+/** One random operation. */
+export type Step = (walker: Walker) => Promise<unknown>;
 
 export class Walker {
   readonly chance: Chance;
@@ -16,6 +19,10 @@ export class Walker {
   readonly requests: ClaimRequest[] = [];
   /** Ids that were given out, in no order; some of them are gone. */
   readonly ids: string[] = [];
+  /** Schedules as they were written, or refused, in order. */
+  readonly rows: ScheduleRow[] = [];
+  /** The last version given to a schedule; each is given once, so that none is met again. */
+  versions = 0;
   /** What was asked, in order. */
   readonly trace: string[] = [];
   readonly #model: Store;
@@ -46,10 +53,11 @@ export class Walker {
     return expected;
   }
 
-  /** Both hold the same records, counts and reservations. */
+  /** Both hold the same records, schedules, counts and reservations. */
   async compare(): Promise<void> {
     const records = await this.ask("everything", dumpOf);
     this.remember(records);
+    await this.ask("every schedule", schedulesOf);
     await this.ask("tally", (store) => store.tally());
     await this.ask("held", (store) => store.held(""));
   }
@@ -57,6 +65,11 @@ export class Walker {
   /** The records there are now. */
   async current(): Promise<TaskRecord[]> {
     return dumpOf(this.#model);
+  }
+
+  /** The schedules there are now. */
+  async currentRows(): Promise<ScheduleRow[]> {
+    return schedulesOf(this.#model);
   }
 
   /** The model's time, which is the store's. */

@@ -1,0 +1,50 @@
+/** What can be told of a change from its two records: which of the stores' shorter statements does for it. */
+import type { TaskRecord } from "../../model/record.ts";
+
+/** Whether the next record is the same but for its ending as completed: state, version, time, result, and what any ending empties. */
+export function isCompletion(from: TaskRecord, to: TaskRecord): boolean {
+  return (
+    to.state === "completed" &&
+    to.error === null &&
+    to.reason === null &&
+    to.key === null &&
+    to.ref === null &&
+    to.leaseUntil === null &&
+    to.claim === from.claim &&
+    to.attempt === from.attempt &&
+    to.failures === from.failures &&
+    to.losses === from.losses &&
+    to.interruptions === from.interruptions &&
+    to.snoozes === from.snoozes &&
+    to.revivals === from.revivals &&
+    to.begun === from.begun &&
+    to.queuedAt === from.queuedAt &&
+    to.readyAt === from.readyAt &&
+    to.startedAt === from.startedAt &&
+    to.cancelRequestedAt === from.cancelRequestedAt &&
+    to.progress === from.progress &&
+    to.logs === from.logs &&
+    to.workerId === from.workerId &&
+    isSameRequest(from, to)
+  );
+}
+
+/** Whether everything that was fixed at enqueue is the same. */
+export function isSameRequest(from: TaskRecord, to: TaskRecord): boolean {
+  return (
+    to.id === from.id &&
+    to.taskName === from.taskName &&
+    to.queue === from.queue &&
+    to.execution === from.execution &&
+    to.executionProfile === from.executionProfile &&
+    to.priority === from.priority &&
+    to.input === from.input &&
+    to.policy === from.policy &&
+    to.createdAt === from.createdAt &&
+    to.expiresAt === from.expiresAt &&
+    to.metadata === from.metadata &&
+    to.tags === from.tags &&
+    to.description === from.description &&
+    to.origin === from.origin
+  );
+}

@@ -1,0 +1,30 @@
+/**
+ * The store's time as this process knows it. The server's clock decides; each statement is told how far it had come, so
+ * that it never runs backwards here, and runs at half speed after it was set back.
+ */
+import type { Clock } from "../../contracts/clock.ts";
+import type { Millis } from "../../model/record.ts";
+import { advanced, type StoreInstant } from "../../model/store-clock.ts";
+
+export class ServerClock {
+  readonly #clock: Clock;
+  readonly #injected: boolean;
+  #last: StoreInstant = { now: 0, mono: 0 };
+
+  /** @param injected - Whether the clock given is the store's time itself, for tests. */
+  constructor(clock: Clock, injected: boolean) {
+    this.#clock = clock;
+    this.#injected = injected;
+  }
+
+  /** The time is not before this. */
+  floor(): string {
+    this.#last = advanced(this.#last, this.#injected ? this.#clock.wall() : 0, this.#clock.mono());
+    return String(this.#last.now);
+  }
+
+  /** Takes note of the time that a statement answered with, or that another process wrote down. */
+  heard(now: Millis): void {
+    if (now > this.#last.now) this.#last = { now, mono: this.#clock.mono() };
+  }
+}
