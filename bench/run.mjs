@@ -30,6 +30,7 @@ async function measure(node, options) {
   }
   const head = {
     store: options.store,
+    about: rounds.about,
     versions: await versions(),
     node: process.versions.node,
     machine: machineClass(),

@@ -1,6 +1,6 @@
 // One operation in a fresh process: `node measure.mjs ADAPTER OPERATION JSON`. Prints one line that starts with "@@".
 import { loadAdapter } from "./adapters.mjs";
-import { machineBusy } from "./machine.mjs";
+import { machineBusy, serverSeconds } from "./machine.mjs";
 import { produce } from "./produce.mjs";
 import { workloads } from "./workloads.mjs";
 
@@ -31,11 +31,11 @@ async function seed() {
 const operations = { fill, seed, produce: () => produce(adapter, options), ...workloads.measured };
 try {
   const cpu = process.cpuUsage();
-  const [busy, at] = [machineBusy(), performance.now()];
+  const [busy, worked, at] = [machineBusy(), serverSeconds(options.url), performance.now()];
   const answer = await operations[operation](adapter, options);
   const used = process.cpuUsage(cpu);
   const seconds = (performance.now() - at) / 1_000;
-  const own = (used.user + used.system) / 1e6;
+  const own = (used.user + used.system) / 1e6 + serverSeconds(options.url) - worked;
   const others = busy === null ? 0 : Math.max(0, machineBusy() - busy - own) / seconds;
   process.stdout.write(`@@${JSON.stringify({ others, ...answer })}\n`, () => process.exit(0));
 } catch (error) {

@@ -3,12 +3,13 @@ import { parseArgs } from "node:util";
 import { FILES } from "./adapters.mjs";
 import { WORKLOADS } from "./plan.mjs";
 
-export const USAGE = `npm run bench -- --store sqlite|memory [options]
+export const USAGE = `npm run bench -- --store sqlite|memory|postgres|mysql [options]
 
   --only W1,W3     these workloads (default: all, W1 to W8)
   --reps 3         rounds; every figure is the median
   --scale 1        share of the full sizes
   --peers no       measure Sidereal alone
+  --server URL     where the server is; databases named sidereal_bench_... are made there, and dropped
   --dist FOLDER    measure this build instead of a fresh one
   --profile        write CPU profiles of Sidereal's processes to bench/out/
   --json           one JSON object per figure and line: workload, store, name, value, unit
@@ -24,6 +25,7 @@ export function readOptions(args) {
       reps: { type: "string", default: "3" },
       scale: { type: "string", default: "1" },
       peers: { type: "string", default: "yes" },
+      server: { type: "string" },
       dist: { type: "string" },
       profile: { type: "boolean", default: false },
       json: { type: "boolean", default: false },

@@ -7,7 +7,7 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** One row per workload and figure: ours, the peer's, their ratio, and the verdict on it. */
+/** One row per workload and figure: ours, the peers', the ratio to the best of them, and the verdict on it. */
 export function rows(values, store) {
   const entries = [...values.values()].map((entry) => ({ ...entry, value: median(entry.all) }));
   const of = (workload, figure, ours) =>
@@ -15,7 +15,9 @@ export function rows(values, store) {
   return entries
     .filter((entry) => entry.ours)
     .map(({ workload, figure, unit, value, all }) => {
-      const peer = of(workload, figure, false);
+      const peers = entries.filter((entry) => entry.workload === workload && entry.figure === figure && !entry.ours);
+      const isBetter = unit.endsWith("/s") ? (a, b) => b.value - a.value : (a, b) => a.value - b.value;
+      const peer = [...peers].sort(isBetter)[0];
       const empty = workload === "W6" && figure !== "empty" ? of("W6", "empty", true) : undefined;
       const ratio = peer && value / peer.value;
       const base = empty && value / empty.value;
@@ -26,6 +28,7 @@ export function rows(values, store) {
         unit,
         value,
         all,
+        peers,
         peer,
         ratio,
         base,
@@ -50,26 +53,30 @@ const number = (value) =>
   Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 
 /** The Markdown table with its head. */
-export function markdown(rows, { store, versions, node, machine, adapters, options, date, disturbed }) {
-  const peer = adapters.find((adapter) => !adapter.ours);
+export function markdown(rows, { store, about, versions, node, machine, adapters, options, date, disturbed }) {
+  const peers = adapters.filter((adapter) => !adapter.ours);
+  const packages = [...new Set(peers.map(({ npm }) => npm))].map((npm) => ` and ${npm} ${versions[npm]}`).join("");
   const head = [
     `## ${store}`,
     "",
-    `${date}, sidereal ${versions.sidereal}${peer ? ` and ${peer.name} ${versions[peer.name]}` : ""}, Node ${node}, ` +
+    `${date}, sidereal ${versions.sidereal}${packages}, ${about ? `${about}, ` : ""}Node ${node}, ` +
       `${machine}; median of ${options.reps}${options.scale === 1 ? "" : `, scale ${options.scale}`}` +
       `${disturbed > 0 ? `; ${disturbed} measurements ran beside other work` : ""}.`,
     "",
     ...adapters.map(({ name, how }) => `- ${name}: ${how}`),
     "",
-    `| | | sidereal | ${peer?.name ?? "peer"} | ratio | floor → goal |`,
-    "| --- | --- | ---: | ---: | ---: | --- |",
+    `| | | sidereal | ${peers.map(({ name }) => `${name} | `).join("")}ratio${peers.length > 1 ? " to the best" : ""} | floor → goal |`,
+    `| --- | --- | ---: | ${"---: | ".repeat(peers.length)}---: | --- |`,
   ];
   const lines = rows.map((row) => {
     const what = `${WORKLOADS[row.workload]}${row.figure === "rate" ? "" : `: ${row.figure}`}`;
     const ratio =
       row.base !== undefined ? `${row.base.toFixed(2)}× of empty` : row.ratio ? `${row.ratio.toFixed(2)}×` : "";
-    const peerValue = row.peer ? `${number(row.peer.value)} ${row.unit}` : "–";
-    return `| ${row.workload} | ${what} | ${number(row.value)} ${row.unit} | ${peerValue} | ${ratio} | ${row.verdict} |`;
+    const others = peers.map(({ name }) => {
+      const value = row.peers.find(({ adapter }) => adapter === name)?.value;
+      return value === undefined ? "– | " : `${number(value)} ${row.unit} | `;
+    });
+    return `| ${row.workload} | ${what} | ${number(row.value)} ${row.unit} | ${others.join("")}${ratio} | ${row.verdict} |`;
   });
   return [...head, ...lines, ""].join("\n");
 }
@@ -77,11 +84,11 @@ export function markdown(rows, { store, versions, node, machine, adapters, optio
 /** The same figures, one JSON object per line. */
 export function jsonLines(rows, store) {
   const lines = [];
-  for (const { workload, figure, unit, value, peer, ratio, base } of rows) {
+  for (const { workload, figure, unit, value, peers, ratio, base } of rows) {
     const name = (who) => (figure === "rate" ? who : `${who} ${figure}`);
     const line = (who, amount, of) => lines.push({ workload, store, name: name(who), value: amount, unit: of });
     line("sidereal", value, unit);
-    if (peer) line(peer.adapter, peer.value, unit);
+    for (const peer of peers) line(peer.adapter, peer.value, unit);
     if (ratio !== undefined) line("ratio", ratio, "x");
     if (base !== undefined) line("ratio to empty", base, "x");
   }

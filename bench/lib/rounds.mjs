@@ -1,8 +1,9 @@
 // The measurements of one store: every workload in rounds, ours and the peers' in turn, so that drift hits all alike.
-import { access, rm } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { FILES, loadAdapter } from "./adapters.mjs";
-import { dist, out } from "./paths.mjs";
+import { groundOf } from "./grounds.mjs";
+import { dist } from "./paths.mjs";
 import { SIZES } from "./plan.mjs";
 import { ask } from "./spawn.mjs";
 
@@ -24,43 +25,56 @@ export class Rounds {
   }
 
   async run() {
+    try {
+      await this.all();
+    } finally {
+      await this.clean();
+    }
+  }
+
+  async all() {
     const files = FILES[this.options.store];
     this.adapters = [];
     for (const file of this.options.peers ? files : files.slice(0, 1)) {
       this.adapters.push({ file, ...(await describe(file)) });
     }
+    this.ground = await groundOf(this.options.store, this.options.server);
+    this.about = await this.ground.about();
     const wants = (workload) => this.options.only.includes(workload);
-    const isFile = this.options.store === "sqlite";
+    const isShared = this.options.store !== "memory";
+    const takingPart = (workload) => this.adapters.filter(({ only }) => only?.includes(workload) ?? true);
     for (let round = 0; round < this.options.reps; round += 1) {
       for (const workload of ["W1", "W2", "W3", "W4", "W5"]) {
         if (!wants(workload)) continue;
-        for (const adapter of this.adapters) await this.once(workload, adapter);
-        if (workload === "W4" && isFile) for (const adapter of this.adapters) await this.elsewhere(adapter);
+        for (const adapter of takingPart(workload)) await this.once(workload, adapter);
+        if (workload === "W4" && isShared) for (const adapter of takingPart("W4")) await this.elsewhere(adapter);
       }
     }
-    if (wants("W6") && isFile) await this.grown();
-    if (wants("W7")) for (const adapter of this.adapters) await this.memory(adapter);
+    if (wants("W6") && isShared) await this.grown(takingPart("W6"));
+    if (wants("W7")) for (const adapter of takingPart("W7")) await this.memory(adapter);
     if (wants("W8")) await this.startUp();
-    await this.clean();
-  }
-
-  size(name) {
-    return Math.max(name === "W4" ? 50 : 1_000, Math.round(SIZES[name] * this.options.scale));
-  }
-
-  /** A fresh file, or a named one that stays. */
-  async file(adapter, name = "fresh") {
-    const file = join(out, `${adapter.file}-${name}.sqlite`);
-    if (name === "fresh") for (const end of ["", "-wal", "-shm"]) await rm(file + end, { force: true });
-    return file;
   }
 
   async clean() {
-    for (const { file } of this.adapters) {
-      for (const name of ["fresh", "completed", "scheduled"]) {
-        for (const end of ["", "-wal", "-shm"]) await rm(join(out, `${file}-${name}.sqlite${end}`), { force: true });
-      }
-    }
+    await this.ground?.clean(this.adapters);
+  }
+
+  size(name, adapter) {
+    const share = adapter?.share?.[name] ?? 1;
+    return Math.max(name === "W4" ? 50 : 1_000, Math.round(SIZES[name] * share * this.options.scale));
+  }
+
+  /** An emptied place, or a seeded one that stays. */
+  async place(adapter, kind = "fresh") {
+    const place = this.ground.place(adapter, kind);
+    if (kind === "fresh") await this.ground.empty(place);
+    return place;
+  }
+
+  /** Fills a place by another process, and gives the store what it needs to be at rest. */
+  async fill(adapter, options) {
+    await this.ask(adapter, "fill", options, true);
+    await this.ground.settle(options);
   }
 
   async ask(adapter, operation, options, quiet = false) {
@@ -69,6 +83,10 @@ export class Rounds {
       profile,
       dist: this.dist,
     });
+    if (!quiet && answer.cpu !== undefined) {
+      const server = answer.server > 0 ? `, the server ${answer.server.toFixed(1)}` : "";
+      this.note(`  CPU microseconds per task: ${answer.cpu.toFixed(1)}${server}`);
+    }
     if (!quiet && !options.elsewhere && answer.others > DISTURBED) {
       this.disturbed += 1;
       this.note(`  disturbed: others used ${answer.others.toFixed(2)} of a core`);
@@ -93,43 +111,44 @@ export class Rounds {
   }
 
   async once(workload, adapter) {
-    const count = this.size(workload);
-    const file = await this.file(adapter);
+    const count = this.size(workload, adapter);
+    const place = await this.place(adapter);
     const inMemory = adapter.store === "memory";
-    if (workload === "W3" && !inMemory) await this.ask(adapter, "fill", { file, count }, true);
-    const answer = await this.ask(adapter, workload, { file, count, prefill: inMemory });
+    if (workload === "W3" && !inMemory) await this.fill(adapter, { ...place, count });
+    const answer = await this.ask(adapter, workload, { ...place, count, prefill: inMemory });
     if (workload !== "W4") this.add(workload, adapter, "rate", answer.value, "tasks/s");
     else for (const figure of ["p50", "p95", "p99"]) this.add(workload, adapter, figure, answer[figure], "ms");
   }
 
   /** W4 with the producer in another process. */
   async elsewhere(adapter) {
-    const file = await this.file(adapter);
+    const place = await this.place(adapter);
     const count = this.size("W4");
-    const answer = await this.ask(adapter, "W4", { file, count, elsewhere: true, adapterFile: adapter.file });
+    const answer = await this.ask(adapter, "W4", { ...place, count, elsewhere: true, adapterFile: adapter.file });
     for (const figure of ["p50", "p95", "p99"])
       this.add("W4", adapter, `${figure}, other process`, answer[figure], "ms");
   }
 
   /** W6: W3 in stores that are seeded once and grow by each drain, beside an empty one in the same round. */
-  async grown() {
-    for (const adapter of this.adapters) {
-      for (const kind of ["completed", "scheduled"]) {
+  async grown(adapters) {
+    const kindsOf = (adapter) => (adapter.ours || adapter.keeps ? ["completed", "scheduled"] : ["scheduled"]);
+    for (const adapter of adapters) {
+      for (const kind of kindsOf(adapter)) {
         this.note(`seeding ${adapter.name} with ${this.size(kind).toLocaleString("en")} ${kind} ...`);
-        const file = await this.file(adapter, kind);
-        for (const end of ["", "-wal", "-shm"]) await rm(file + end, { force: true });
-        const options = { file, count: this.size(kind) };
+        const place = await this.place(adapter, kind);
+        await this.ground.empty(place);
+        const options = { ...place, count: this.size(kind) };
         if (kind === "completed") await this.ask(adapter, "seed", options, true);
         else await this.ask(adapter, "fill", { ...options, delay: 86_400_000 }, true);
       }
     }
     const count = this.size("W3");
     for (let round = 0; round < this.options.reps; round += 1) {
-      for (const adapter of this.adapters) {
-        for (const kind of ["fresh", "completed", "scheduled"]) {
-          const file = await this.file(adapter, kind);
-          await this.ask(adapter, "fill", { file, count }, true);
-          const { value } = await this.ask(adapter, "W3", { file, count });
+      for (const adapter of adapters) {
+        for (const kind of ["fresh", ...kindsOf(adapter)]) {
+          const place = await this.place(adapter, kind);
+          await this.fill(adapter, { ...place, count });
+          const { value } = await this.ask(adapter, "W3", { ...place, count });
           this.add("W6", adapter, kind === "fresh" ? "empty" : kind, value, "tasks/s");
         }
       }
@@ -137,18 +156,21 @@ export class Rounds {
   }
 
   async memory(adapter) {
-    const idle = await this.ask(adapter, "idle", { file: await this.file(adapter) });
+    const idle = await this.ask(adapter, "idle", await this.place(adapter));
     this.add("W7", adapter, "idle worker, resident", idle.rss / MEGABYTE, "MB");
     if (adapter.ours) await this.growth(adapter);
     // What keeps no records has none whose size could be told.
     if (!adapter.ours && adapter.store === "memory") return;
-    const stored = await this.ask(adapter, "stored", { file: await this.file(adapter), count: this.size("stored") });
+    const stored = await this.ask(adapter, "stored", {
+      ...(await this.place(adapter)),
+      count: this.size("stored"),
+    });
     this.add("W7", adapter, "bytes per stored task", stored.value, "bytes");
   }
 
   async growth(adapter) {
     const count = this.size("growth");
-    const growth = await this.ask(adapter, "growth", { file: await this.file(adapter), count });
+    const growth = await this.ask(adapter, "growth", { ...(await this.place(adapter)), count });
     this.add("W7", adapter, "heap growth per task run", growth.heap / growth.tasks, "bytes");
     this.add(
       "W7",
@@ -168,8 +190,9 @@ export class Rounds {
 
   async startUp() {
     const ours = { name: "sidereal", ours: true };
-    const store = this.options.store === "sqlite" ? "backends/sqlite/index.js" : "index.js";
-    const name = this.options.store === "sqlite" ? "sidereal/sqlite" : "sidereal";
+    const isMemory = this.options.store === "memory";
+    const store = isMemory ? "index.js" : `backends/${this.options.store}/index.js`;
+    const name = isMemory ? "sidereal" : `sidereal/${this.options.store}`;
     for (let round = 0; round < Math.max(5, this.options.reps); round += 1) {
       const { value } = await ask(this.node, "startup.mjs", [join(this.dist, store)]);
       this.add("W8", ours, `import ${name}`, value, "ms");
@@ -204,6 +227,6 @@ export class Rounds {
 /** An adapter's description without opening anything. */
 async function describe(file) {
   // Peers load only under the pinned Node, which runs this script too.
-  const { name, store, how } = await loadAdapter(file);
-  return { name, store, how, ours: name === "sidereal" };
+  const { name, store, how, package: npm, only, share, keeps } = await loadAdapter(file);
+  return { name, store, how, npm: npm ?? name, only, share, keeps, ours: name === "sidereal" };
 }

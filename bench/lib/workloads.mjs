@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { serverSeconds } from "./machine.mjs";
 import { now, sleep } from "./paths.mjs";
 import { send } from "./produce.mjs";
 
@@ -35,15 +36,16 @@ async function drained(queue) {
   while (await queue.unfinished()) await sleep(1);
 }
 
-async function rate(count, work) {
+async function rate(count, work, { url }) {
   globalThis.gc?.();
+  const worked = serverSeconds(url);
   const cpu = process.cpuUsage();
   const start = performance.now();
   await work();
   const value = count / ((performance.now() - start) / 1_000);
   const { user, system } = process.cpuUsage(cpu);
   // Microseconds of CPU per task: for comparing two builds on a machine that has other work.
-  return { value, cpu: (user + system) / count };
+  return { value, cpu: (user + system) / count, server: ((serverSeconds(url) - worked) * 1e6) / count };
 }
 
 /** Resolves once `count` tasks have run. */
@@ -60,13 +62,13 @@ function counter(count) {
 async function W1(adapter, { count, ...options }) {
   const queue = await adapter.open({ workload: "W1", ...options });
   await pump(200, IN_FLIGHT, (id) => queue.enqueue(-1 - id, 0));
-  return rate(count, () => pump(count, IN_FLIGHT, (id) => queue.enqueue(id, 0)));
+  return rate(count, () => pump(count, IN_FLIGHT, (id) => queue.enqueue(id, 0)), options);
 }
 
 async function W2(adapter, { count, ...options }) {
   const queue = await adapter.open({ workload: "W2", ...options });
   await queue.enqueueMany(-100, 100);
-  return rate(count, () => bulk(queue, adapter, count));
+  return rate(count, () => bulk(queue, adapter, count), options);
 }
 
 async function W3(adapter, { count, prefill, ...options }) {
@@ -74,11 +76,15 @@ async function W3(adapter, { count, prefill, ...options }) {
   const { all, onTask } = counter(count);
   // What lives in memory is filled here: it cannot outlive its process.
   if (prefill) await bulk(queue, adapter, count);
-  return rate(count, async () => {
-    await queue.work(onTask);
-    await all;
-    await drained(queue);
-  });
+  return rate(
+    count,
+    async () => {
+      await queue.work(onTask);
+      await all;
+      await drained(queue);
+    },
+    options,
+  );
 }
 
 async function W4(adapter, { count, elsewhere, adapterFile, ...options }) {
@@ -119,11 +125,15 @@ async function W5(adapter, { count, ...options }) {
     await sleep(60);
   }
   await sleep(500);
-  return rate(count, async () => {
-    await pump(count, IN_FLIGHT, (id) => queue.enqueue(id, 0));
-    await all;
-    await drained(queue);
-  });
+  return rate(
+    count,
+    async () => {
+      await pump(count, IN_FLIGHT, (id) => queue.enqueue(id, 0));
+      await all;
+      await drained(queue);
+    },
+    options,
+  );
 }
 
 function memoryNow() {
@@ -170,8 +180,9 @@ async function growth(adapter, { count, ...options }) {
 async function stored(adapter, { count, ...options }) {
   const queue = await adapter.open({ workload: "W7", ...options });
   await queue.enqueueMany(0, CHUNK);
-  const before = memoryNow().heapUsed;
+  const before = queue.bytes === undefined ? memoryNow().heapUsed : await queue.bytes();
   await bulk(queue, adapter, count);
+  if (queue.bytes !== undefined) return { value: ((await queue.bytes()) - before) / count };
   if (adapter.store === "memory") return { value: (memoryNow().heapUsed - before) / count };
   await queue.close();
   return { value: statSync(options.file).size / (count + CHUNK) };

@@ -1,0 +1,392 @@
+/** The MySQL store: the contract's methods, each one statement or one short transaction. */
+import type { Clock } from "../../contracts/clock.ts";
+import type * as contract from "../../contracts/queue-backend.ts";
+import { SiderealError } from "../../model/errors.ts";
+import { checkNamespace } from "../../model/names.ts";
+import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
+import { noneOpen } from "../sql/callers/index.ts";
+import { LaneHints } from "../sql/lane-hints.ts";
+import { Lent } from "../sql/lending.ts";
+import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
+import { ServerClock } from "../sql/server-clock.ts";
+import { apply, applyAll, GuardFailed, renew } from "./apply.ts";
+import { type Claimed, claim, claimAgain, look } from "./claim.ts";
+import type { Connections } from "./clients/pool.ts";
+import { type MysqlTransaction, type Session, sessionOf } from "./clients/session.ts";
+import { Context, Notes } from "./context.ts";
+import { prune, tally } from "./counts.ts";
+import { setAside } from "./damage.ts";
+import { facts, findings } from "./diagnose.ts";
+import { isWorthAnother, storeError } from "./errors.ts";
+import { find, page } from "./find.ts";
+import { held, hold, release } from "./holds.ts";
+import { insert, insertAlike, together } from "./insert.ts";
+import { KnownLanes, laneOf } from "./lanes.ts";
+import { type Names, namesIn } from "./names.ts";
+import type { Connect } from "./options.ts";
+import type { Source } from "./quotas.ts";
+import { advance, schedules } from "./schedules.ts";
+import { migrate, planned } from "./schema.ts";
+import { LocalSignals } from "./signals.ts";
+import { Sweeps, sweep } from "./tokens.ts";
+
+/** What the store is made of. */
+export interface Settings {
+  readonly connect: Connect;
+  /** The store's time, for tests; undefined: the server's clock. */
+  readonly clock: Clock | undefined;
+  /** Timers and the monotonic clock. */
+  readonly timers: Clock;
+}
+
+/** How often a claim is repeated that others left nothing of what it saw. */
+const CLAIM_TRIES = 5;
+
+type Action<T> = (context: Context) => Promise<T>;
+
+export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
+  readonly name = "mysql";
+  readonly shared = true;
+  readonly gathers = true;
+  readonly signals: LocalSignals = new LocalSignals();
+  readonly schema: NonNullable<contract.QueueBackend["schema"]> = {
+    plan: (setting) => this.#plan(setting),
+    migrate: (setting) => this.#migrate(setting),
+  };
+  readonly #settings: Settings;
+  readonly #clock: ServerClock;
+  readonly #sweeps = new Sweeps();
+  readonly #hints = new LaneHints();
+  readonly #lanes = new KnownLanes();
+  #names: Names;
+  #connections: Connections | undefined;
+  /** Whether calls are taken; those under way keep the connections until they have ended. */
+  #isOpen = false;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #lent = new Lent<Notes>();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#names = namesIn("sidereal", settings.clock !== undefined);
+    this.#clock = new ServerClock(settings.clock ?? settings.timers, settings.clock !== undefined);
+  }
+
+  async open(setting?: contract.StoreSetting): Promise<void> {
+    await this.#closing;
+    this.#call(setting?.namespace ?? "sidereal");
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close().finally(() => {
+      this.#closing = undefined;
+    });
+    await this.#closing;
+  }
+
+  now(): Promise<Millis> {
+    return this.#run("read the clock", () => this.#alone((context) => context.time()));
+  }
+
+  async insert(drafts: readonly Draft[]): Promise<readonly contract.Insertion[]> {
+    return this.#batch("enqueue", drafts, async () => {
+      const alike = together(drafts);
+      const written = alike && (await this.#alone((context) => insertAlike(context, alike)));
+      return written ?? this.#together((context) => insert(context, drafts, alike !== undefined));
+    });
+  }
+
+  async claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
+    return this.#run("claim", async () => {
+      const taken = await this.#claim(request);
+      if (taken.length > 0 && this.#sweeps.due()) {
+        // Nothing but room depends on it, so no claim may fail because of it.
+        await this.#together((context) => sweep(context)).catch(() => {});
+      }
+      return taken;
+    });
+  }
+
+  async apply(changes: readonly contract.Change[]): Promise<readonly boolean[]> {
+    return this.#batch("write changes", changes, async () => {
+      try {
+        return await this.#together((context) => applyAll(context, changes));
+      } catch (error) {
+        if (!(error instanceof GuardFailed)) throw error;
+        return this.#together((context) => apply(context, changes));
+      }
+    });
+  }
+
+  async renew(claims: readonly contract.ClaimRef[], lease: Millis): Promise<readonly contract.Renewal[]> {
+    return this.#batch("renew leases", claims, () => this.#together((context) => renew(context, claims, lease)));
+  }
+
+  async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
+    return this.#look("find records", (context, damages) => find(context, query, damages));
+  }
+
+  async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
+    return this.#run("count records", () => this.#alone((context) => tally(context, queues)));
+  }
+
+  async page(query: contract.PageQuery): Promise<contract.Page> {
+    return this.#look("list records", (context, damages) => page(context, query, damages));
+  }
+
+  async prune(query: contract.PruneQuery): Promise<number> {
+    return this.#run("prune records", () => this.#together((context) => prune(context, query)));
+  }
+
+  async schedules(query: contract.ScheduleQuery): Promise<readonly contract.ScheduleRow[]> {
+    return this.#run("read schedules", () => this.#alone((context) => schedules(context, query)));
+  }
+
+  async advance(changes: readonly contract.ScheduleChange[]): Promise<readonly boolean[]> {
+    return this.#batch("advance schedules", changes, () => this.#together((context) => advance(context, changes)));
+  }
+
+  async hold(name: string, holder: string, options: contract.HoldOptions = {}): Promise<contract.Hold> {
+    return this.#run("take a hold", () => this.#together((context) => hold(context, name, holder, options)));
+  }
+
+  async release(name: string, holder: string): Promise<boolean> {
+    return this.#run("release a hold", () => this.#alone((context) => release(context, name, holder)));
+  }
+
+  async held(prefix: string): Promise<readonly contract.Hold[]> {
+    return this.#run("list holds", () => this.#alone((context) => held(context, prefix)));
+  }
+
+  /**
+   * A transaction of its own for the body, which is given the connection of `mysql2/promise`. READ COMMITTED.
+   * @throws TRANSACTION_UNSUPPORTED where there is no connection to spare
+   */
+  async transaction<T>(body: (tx: MysqlTransaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.#ready();
+    const notes = new Notes();
+    const result = await this.#lent.lend("MySQL", this.#connections?.lending, notes, body, signal);
+    this.#tell(notes);
+    return result;
+  }
+
+  diagnose(): Promise<readonly contract.Finding[]> {
+    return this.#run("look at the server", async () => findings(await this.#together((context) => facts(context))));
+  }
+
+  /** Joins the caller's transaction, at the isolation level it has. Nobody is woken: whether it commits is not known here. */
+  within(tx: MysqlTransaction): Pick<contract.QueueBackend, "insert" | "apply"> {
+    const run = async <T>(doing: string, action: Action<T>): Promise<T> => {
+      this.#ready();
+      try {
+        const session = sessionOf(tx, doing);
+        // After a deadlock the server has rolled back by itself, and each statement would be committed for itself.
+        const { isOpen } = await session.write("do 0");
+        if (isOpen === false)
+          throw noneOpen(doing, "this connection of mysql2 has no open transaction, or not any more");
+        return await action(this.#context(session, this.#lent.of(tx)));
+      } catch (error) {
+        throw storeError(error, doing);
+      }
+    };
+    return {
+      insert: (drafts) => run("enqueue in your transaction", (context) => insert(context, drafts)),
+      apply: (changes) => run("write changes in your transaction", (context) => apply(context, changes)),
+    };
+  }
+
+  async #open(): Promise<void> {
+    if (this.#connections !== undefined) return;
+    const connections = await this.#settings.connect(this.#settings.timers);
+    const { namespace, store } = this.#names;
+    let of = "";
+    try {
+      // Only what is to be migrated is waited for as long as it takes.
+      const due = await connections.alone((session) => planned(session, namespace));
+      if (due.statements.length > 0) await connections.single((session) => migrate(session, namespace));
+      of = await connections.transaction(async (session) => {
+        const context = this.#context(session);
+        const [row] = await session.query(`select clock, @@hostname, @@port, database() from ${store} for update`);
+        context.heard(row?.[0]);
+        await session.write(`update ${store} set clock = greatest(clock, ${context.now}) where one = 1`);
+        return JSON.stringify([row?.slice(1), namespace]);
+      });
+    } catch (error) {
+      await connections.close().catch(() => {});
+      throw storeError(error, "open the store");
+    }
+    this.#connections = connections;
+    this.#isOpen = true;
+    this.signals.attach(of);
+  }
+
+  async #close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    const connections = this.#connections;
+    if (connections === undefined) return;
+    this.#isOpen = false;
+    await Promise.allSettled(this.#calls);
+    this.#connections = undefined;
+    this.signals.detach();
+    try {
+      await connections.close();
+    } catch (error) {
+      throw storeError(error, "close the store");
+    }
+  }
+
+  /** Takes the prefix of its tables; one open store has one. */
+  #call(namespace: string): void {
+    if (namespace === this.#names.namespace) return;
+    if (this.#connections !== undefined || this.#opening !== undefined) {
+      throw new SiderealError(
+        "CONFIG_CONFLICT",
+        `This MySQL store is open under the namespace ${this.#names.namespace}, and cannot be opened under ${namespace} too; make a second store of the same database`,
+      );
+    }
+    this.#names = namesIn(checkNamespace(namespace), this.#settings.clock !== undefined);
+  }
+
+  async #plan(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
+    const namespace = checkNamespace(setting?.namespace ?? this.#names.namespace);
+    return this.#aside("read the schema", (session) => planned(session, namespace));
+  }
+
+  async #migrate(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
+    const namespace = checkNamespace(setting?.namespace ?? this.#names.namespace);
+    return this.#aside("migrate the schema", (session) => migrate(session, namespace));
+  }
+
+  /** On one of the open connections, or on one for this purpose alone. */
+  async #aside<T>(doing: string, action: (session: Session) => Promise<T>): Promise<T> {
+    const open = this.#connections;
+    const connections = open ?? (await this.#settings.connect(this.#settings.timers));
+    try {
+      return await connections.single(action);
+    } catch (error) {
+      throw storeError(error, doing);
+    } finally {
+      if (open === undefined) await connections.close();
+    }
+  }
+
+  async #claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
+    const hints = this.#hints;
+    const { timers } = this.#settings;
+    const limited = Object.keys(request.queueLimits).length > 0;
+    let damaged = 0;
+    for (let tries = 0; tries < CLAIM_TRIES; tries += 1) {
+      const from = timers.mono();
+      const told = limited ? undefined : hints.of(request, from);
+      const taken = told === undefined ? await this.#seek(request, limited) : await this.#goOn(request, told);
+      if (taken === "nothing") return [];
+      if (typeof taken === "string") {
+        hints.claimed([], true);
+        // Behind what was damaged there may be sound records: many tries for many damaged ones, though not for ever.
+        if (taken === "damaged" && damaged++ < SALVAGE_LIMIT) tries -= 1;
+        continue;
+      }
+      hints.claimed(taken.map(laneOf), taken.length < request.limit);
+      if (taken.length > 0) return taken;
+    }
+    return [];
+  }
+
+  /** Claims after a look at everything. */
+  async #seek(request: contract.ClaimRequest, limited: boolean): Promise<Claimed | "nothing"> {
+    const { timers } = this.#settings;
+    const from = timers.mono();
+    const seen = await this.#alone((context) => look(context, request));
+    if (!limited) this.#hints.looked(request, seen.all, from, timers.mono());
+    if (!seen.known && seen.lanes.length === 0) return "nothing";
+    const taken = await this.#together((context) =>
+      seen.known ? claimAgain(context, request, seen) : claim(context, request, seen),
+    );
+    return taken.length === 0 && seen.lanes.length === 0 ? "nothing" : taken;
+  }
+
+  /** Claims where the last claims left off. */
+  #goOn(request: contract.ClaimRequest, told: readonly Source[]): Promise<Claimed> {
+    return this.#together(async (context) => {
+      const now = await context.time();
+      return claim(context, request, { now, known: false, lanes: told });
+    });
+  }
+
+  /** A read that may meet damaged rows: then it sets them aside and reads again. */
+  #look<T>(doing: string, action: (context: Context, damages: Damage[]) => Promise<T>): Promise<T> {
+    return this.#run(doing, async () => {
+      const damages: Damage[] = [];
+      const found = await this.#alone((context) => action(context, damages));
+      if (damages.length === 0) return found;
+      await this.#together((context) => setAside(context, damages.slice(0, SALVAGE_LIMIT)));
+      return this.#alone((context) => action(context, []));
+    });
+  }
+
+  /** A write of a list; an empty one asks nobody. */
+  async #batch<T>(doing: string, list: readonly unknown[], action: () => Promise<T[]>): Promise<T[]> {
+    this.#ready();
+    return list.length === 0 ? [] : this.#run(doing, action);
+  }
+
+  #ready(): void {
+    if (this.#isOpen) return;
+    throw new SiderealError("STORE_CLOSED", "The MySQL store was used while it was not open");
+  }
+
+  /** Runs a call, which `close` waits for. */
+  async #run<T>(doing: string, action: () => Promise<T>): Promise<T> {
+    this.#ready();
+    const call = action();
+    this.#calls.add(call);
+    try {
+      return await call;
+    } catch (error) {
+      throw storeError(error, doing);
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  /** Statements that stand each for itself. */
+  #alone<T>(action: Action<T>): Promise<T> {
+    return this.#tried((run) => (this.#connections as Connections).alone(run), action);
+  }
+
+  /** Statements that stand or fall together. */
+  #together<T>(action: Action<T>): Promise<T> {
+    return this.#tried((run) => (this.#connections as Connections).transaction(run), action);
+  }
+
+  /** Tries again where others were in the way, and tells what was done once it is done. */
+  async #tried<T>(connect: (run: (session: Session) => Promise<T>) => Promise<T>, action: Action<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      let context: Context | undefined;
+      try {
+        const result = await connect((session) => {
+          context = this.#context(session);
+          return action(context);
+        });
+        if (context !== undefined) this.#tell(context.notes);
+        return result;
+      } catch (error) {
+        if (!isWorthAnother(error, tries)) throw error;
+      }
+    }
+  }
+
+  #tell(notes: Notes): void {
+    this.#hints.returned(notes.readyAt);
+    this.signals.noted(notes);
+  }
+
+  #context(session: Session, notes?: Notes): Context {
+    return new Context(session, { names: this.#names, clock: this.#clock, lanes: this.#lanes }, notes);
+  }
+}

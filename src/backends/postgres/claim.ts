@@ -1,0 +1,170 @@
+/** Claiming: what the worker asks for, as one statement; and what it answers, as records. */
+import type { Clock } from "../../contracts/clock.ts";
+import type { ClaimRequest } from "../../contracts/queue-backend.ts";
+import { type ClaimFacts, claimed, enqueued, stamped } from "../../model/lifecycle.ts";
+import type { Millis, TaskRecord } from "../../model/record.ts";
+import type { Lane, LaneHints, LaneName } from "../sql/lane-hints.ts";
+import { policyIn } from "../sql/policy.ts";
+import type { Text, TextRow } from "../sql/port.ts";
+import { decoded, placeOf, RowFault } from "../sql/rows.ts";
+import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
+import { restored, stored } from "../sql/text.ts";
+import type { Context } from "./context.ts";
+import { setAside } from "./damage.ts";
+import { allOf } from "./names.ts";
+import { claiming, TAKEN } from "./taking.ts";
+
+/** How often a claim is repeated that others left nothing of what it saw. */
+const TRIES = 5;
+
+interface Taken {
+  readonly record: TaskRecord;
+  readonly seq: number;
+}
+
+/** Claims; in claim order. */
+export async function claim(
+  context: Context,
+  request: ClaimRequest,
+  hints: LaneHints,
+  clock: Clock,
+): Promise<readonly TaskRecord[]> {
+  let damaged = 0;
+  for (let tries = 0; tries < TRIES; ) {
+    const limited = Object.keys(request.queueLimits).length > 0;
+    const from = clock.mono();
+    const told = limited ? undefined : hints.of(request, from);
+    const [head, ...rows] = await context.timed(
+      claiming(context.names, { told: told !== undefined, limited, single: told?.length === 1 }),
+      valuesOf(request, told, limited),
+    );
+    const [time, known, peeked, lanes] = head as TextRow;
+    const now = context.time(time);
+    if (known === "1") return owned(context, request.token);
+    const { token, lease, workerId } = request;
+    const taken = await recordsIn(context, rows, { now, token, lease, workerId });
+    // Behind what was damaged there may be sound records: many tries for many damaged ones, though not for ever.
+    damaged += rows.length - taken.length;
+    if (rows.length === taken.length || damaged > SALVAGE_LIMIT) tries += 1;
+    if (told === undefined && !limited) hints.looked(request, lanesIn(lanes), from, clock.mono());
+    hints.claimed(taken.map(laneOf), taken.length < request.limit);
+    if (taken.length > 0 || (told === undefined && peeked === "0")) return taken;
+  }
+  return [];
+}
+
+function valuesOf(request: ClaimRequest, told: readonly Lane[] | undefined, limited: boolean): Text[] {
+  const { token, workerId, lease, limit, queues, tasks, executions, queueLimits } = request;
+  const values: Text[] = [stored(token), stored(workerId), String(lease), String(limit)];
+  if (told !== undefined) {
+    const lanes = told.toSorted((a, b) => b.priority - a.priority);
+    const column = (value: (lane: Lane) => string): string => JSON.stringify(lanes.map(value));
+    values.push(
+      column(({ queue }) => stored(queue)),
+      column(({ task }) => stored(task)),
+      column(({ execution }) => stored(execution)),
+      column(({ priority }) => String(-priority)),
+      column(({ floor }) => String(floor)),
+    );
+    return values;
+  }
+  values.push(queues === null ? null : texts(queues), texts(tasks), texts(executions));
+  if (limited) values.push(texts(Object.keys(queueLimits)), texts(Object.values(queueLimits).map(String)));
+  return values;
+}
+
+function texts(list: readonly string[]): string {
+  return JSON.stringify(list.map(stored));
+}
+
+function lanesIn(value: Text | undefined): LaneName[] {
+  const lanes = JSON.parse(value ?? "[]") as readonly (readonly [string, string, string, number])[];
+  return lanes.map(([queue, task, execution, priority]) => ({
+    queue: restored(queue),
+    task: restored(task),
+    execution: restored(execution),
+    priority,
+  }));
+}
+
+function laneOf({ queue, taskName, execution, priority, readyAt }: TaskRecord): LaneName & { readyAt: Millis } {
+  return { queue, task: taskName, execution, priority, readyAt };
+}
+
+/** The records in the rows of a claim, in claim order; damaged ones are set aside. */
+async function recordsIn(context: Context, rows: readonly TextRow[], facts: ClaimFacts): Promise<TaskRecord[]> {
+  const taken: Taken[] = [];
+  const damages: Damage[] = [];
+  for (const row of rows) {
+    try {
+      taken.push({ record: recordIn(row, facts), seq: Number(row[11]) });
+    } catch (fault) {
+      if (!(fault instanceof RowFault)) throw fault;
+      damages.push({ id: row[0] ?? null, why: fault.message });
+    }
+  }
+  if (damages.length > 0) await setAside(context, damages.slice(0, SALVAGE_LIMIT));
+  return taken.sort(inOrder).map(({ record }) => record);
+}
+
+function inOrder({ record: a, seq: first }: Taken, { record: b, seq: second }: Taken): number {
+  return b.priority - a.priority || a.readyAt - b.readyAt || first - second;
+}
+
+const TIMES: readonly number[] = ["created_at", "expires_at", "ready_at"].map((name) => TAKEN.indexOf(name));
+
+/** @throws RowFault for a time that is larger than JavaScript counts */
+function checkTimes(row: TextRow): void {
+  for (const place of TIMES) {
+    const value = row[place];
+    if (value === null || Number.isSafeInteger(Number(value))) continue;
+    throw new RowFault(placeOf(TAKEN[place] as string), "is not a number of a usable size");
+  }
+}
+
+/** The record in a row of `TAKEN`. @throws RowFault */
+function recordIn(row: TextRow, facts: ClaimFacts): TaskRecord {
+  const whole = row[12];
+  if (typeof whole === "string") return decoded(JSON.parse(whole) as Text[]);
+  checkTimes(row);
+  const policy = policyIn(String(row[6]));
+  if (policy === undefined) throw new RowFault(placeOf("policy"), "does not hold a policy");
+  const createdAt = Number(row[7]);
+  const draft = enqueued({
+    id: restored(String(row[0])),
+    taskName: restored(String(row[1])),
+    queue: restored(String(row[2])),
+    execution: restored(String(row[3])),
+    priority: Number(row[4]),
+    input: textOrNull(row[5]),
+    policy,
+    key: textOrNull(row[9]),
+    runAt: Number(row[10]),
+    expiresAt: row[8] === null ? null : Number(row[8]),
+  });
+  return claimed(stamped(draft, createdAt), facts);
+}
+
+function textOrNull(value: Text | undefined): string | null {
+  return typeof value === "string" ? restored(value) : null;
+}
+
+/** What the token owns already: the reply to its claim was lost. */
+async function owned(context: Context, token: string): Promise<TaskRecord[]> {
+  const { live } = context.names;
+  const text = `select ${allOf("t")} from ${live} t where t.claim = $1::text and t.state in (1, 2) and t.state = 2
+    order by -t.priority, t.ready_at, t.seq`;
+  const rows = await context.session.query(text, [stored(token)]);
+  const damages: Damage[] = [];
+  const records: TaskRecord[] = [];
+  for (const row of rows) {
+    try {
+      records.push(decoded(row));
+    } catch (fault) {
+      if (!(fault instanceof RowFault)) throw fault;
+      damages.push({ id: row[0] ?? null, why: fault.message });
+    }
+  }
+  if (damages.length > 0) await setAside(context, damages.slice(0, SALVAGE_LIMIT));
+  return records;
+}

@@ -1,0 +1,116 @@
+/**
+ * The claim's statement. It finds the lanes that the request serves with one seek each, merges their heads in claim
+ * order, locks that many of each lane, skipping what others have locked, and takes them by their physical address: no
+ * step of it depends on what the planner believes about the table.
+ */
+import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
+import { allOf, type Names } from "./names.ts";
+import { listed } from "./sheet.ts";
+
+/** How a claim finds its lanes: it looks at all there are, or it is told; and whether queues are limited. */
+export interface ClaimForm {
+  readonly told: boolean;
+  readonly limited: boolean;
+  /** It is told of one lane alone: there is nothing to merge. */
+  readonly single: boolean;
+}
+
+/**
+ * Parameters: the time that has been, token, worker, lease, limit; told: queue, task, execution, -priority and floor of each
+ * lane in claim order; else queues (null: all), tasks, executions; limited: the queues and their limits. Each list is JSON.
+ *
+ * Answers: a row with the time, whether the token owns records already ("1": then nothing was claimed), how many were
+ * there to be claimed, and the lanes as JSON; then the records, with the columns `TAKEN`.
+ */
+export function claiming(names: Names, form: ClaimForm): string {
+  const { live } = names;
+  const startedAt = "greatest(k.now, coalesce(t.started_at, 0) + 1)";
+  const nulls = TAKEN.slice(4).map((name) => `null as ${name}`);
+  return `with recursive k as materialized (select ${names.now} as now, ${names.fn("claim_known")}($2::text) as known),
+    ${form.told ? "" : `${lanes(live)},`}
+    served as materialized (${served(form)}),
+    ${form.single ? onePick(live) : pick(live, form.limited)},
+    taken as (update ${live} t set state = 2, version = t.version + 1, claim = $2::text, attempt = t.attempt + 1,
+        started_at = ${startedAt}, worker_id = $3::text,
+        lease_until = least(k.now + $4::text::bigint, ${startedAt} + t.timeout + ${DEADLINE_GRACE})
+      from k where t.state = 0 and t.ctid = any(array(select ctid from pick)) returning ${returned()})
+    select k.now::text as id, case when k.known then '1' else '0' end as task_name, (select count(*)::text from ${form.single ? "pick" : "peek"}) as queue,
+      (select json_agg(json_build_array(queue, task_name, execution, -rank))::text from served) as execution, ${nulls.join(", ")} from k
+    union all select ${TAKEN.join(", ")} from taken`;
+}
+
+/** What a claim answers of each record. `whole` is every column as a JSON array, unless the record is as it was enqueued. */
+export const TAKEN: readonly string[] =
+  "id task_name queue execution priority input policy created_at expires_at key ready_at seq whole".split(" ");
+
+const TEXTS: readonly string[] = ["id", "task_name", "queue", "execution", "input", "policy", "key"];
+
+function returned(): string {
+  const columns = TAKEN.slice(0, -1).map((name) => (TEXTS.includes(name) ? `t.${name}` : `t.${name}::text as ${name}`));
+  const fresh =
+    "t.version = 2 and t.tags is null and t.origin is null and t.metadata is null and t.description is null and t.execution_profile is null";
+  return `${columns.join(", ")}, case when ${fresh} then null else json_build_array(${allOf("t")})::text end as whole`;
+}
+
+/** Of the lane `s`: pending, ready, not expired, and not before the floor. */
+const READY = `c.state = 0 and c.queue = s.queue and c.task_name = s.task_name and c.execution = s.execution and -c.priority = s.rank
+        and c.ready_at >= s.floor and c.ready_at <= (select now from k) and (c.expires_at is null or c.expires_at > (select now from k))`;
+
+/** Every lane that holds pending records: one seek each. */
+function lanes(live: string): string {
+  const lane = "queue, task_name, execution, -priority";
+  const order = "queue, task_name, execution, (-priority)";
+  return `lane (queue, task_name, execution, rank) as (
+      (select ${lane} from ${live} where state = 0 order by ${order} limit 1)
+      union all
+      select n.* from lane l cross join lateral (select c.queue, c.task_name, c.execution, -c.priority from ${live} c
+        where c.state = 0 and (c.queue, c.task_name, c.execution, -c.priority) > (l.queue, l.task_name, l.execution, l.rank)
+        order by c.queue, c.task_name, c.execution, (-c.priority) limit 1) n)`;
+}
+
+function served({ told, limited }: ClaimForm): string {
+  if (told) {
+    const rows = [6, 7, 8, 9, 10].map((at) => `json_array_elements_text($${at}::text::json)`);
+    return `select s.n, s.queue, s.task_name, s.execution, s.rank::integer as rank, s.floor::bigint as floor, null::bigint as room
+      from rows from (${rows.join(", ")}) with ordinality as s(queue, task_name, execution, rank, floor, n)
+      where not (select known from k)`;
+  }
+  const room = limited
+    ? `left join (select queue, room::bigint as room from rows from (json_array_elements_text($9::text::json), json_array_elements_text($10::text::json)) as r(queue, room)) r on r.queue = l.queue`
+    : "";
+  return `select row_number() over (order by l.rank, l.queue, l.task_name, l.execution) as n, l.queue, l.task_name, l.execution, l.rank,
+        ${Number.MIN_SAFE_INTEGER}::bigint as floor, ${limited ? "r.room" : "null::bigint as room"}
+      from lane l ${room} where not (select known from k) and ($6::text is null or l.queue = any(array(${listed("$6")})))
+        and l.task_name = any(array(${listed("$7")})) and l.execution = any(array(${listed("$8")}))${limited ? " and (r.room is null or r.room > 0)" : ""}
+      order by 1`;
+}
+
+/** How many of each lane come next, and so many of each locked. */
+function pick(live: string, limited: boolean): string {
+  return `peek as materialized (${limited ? limitedPeek(live) : peek(live)}),
+    quota as materialized (select n, count(*) as quota from peek group by n),
+    pick as materialized (select c.ctid from quota q join served s on s.n = q.n cross join lateral (
+      select c.ctid from ${live} c where ${READY} order by c.ready_at, c.seq limit q.quota for no key update skip locked) c)`;
+}
+
+function onePick(live: string): string {
+  return `pick as materialized (select c.ctid from served s cross join lateral (
+      select c.ctid from ${live} c where ${READY} order by c.ready_at, c.seq limit $5::text::bigint for no key update skip locked) c)`;
+}
+
+/** The lane of each record that comes next, at most as many as asked for. Lower priorities are not looked at once higher ones suffice. */
+function peek(live: string): string {
+  return `select x.n from (select rank from served group by rank order by rank) level cross join lateral (
+      select s.n, c.ready_at, c.seq from served s cross join lateral (
+        select c.ready_at, c.seq from ${live} c where ${READY} order by c.ready_at, c.seq limit $5::text::bigint) c
+      where s.rank = level.rank order by c.ready_at, c.seq limit $5::text::bigint) x limit $5::text::bigint`;
+}
+
+/** The same where some queues have room for so many only. */
+function limitedPeek(live: string): string {
+  return `select x.n from (
+      select s.n, s.rank, s.room, c.ready_at, c.seq, row_number() over (partition by s.queue order by s.rank, c.ready_at, c.seq) as place
+      from served s cross join lateral (
+        select c.ready_at, c.seq from ${live} c where ${READY} order by c.ready_at, c.seq limit least($5::text::bigint, s.room)) c) x
+      where x.room is null or x.place <= x.room order by x.rank, x.ready_at, x.seq limit $5::text::bigint`;
+}
