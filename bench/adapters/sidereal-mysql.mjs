@@ -16,9 +16,9 @@ export default {
   package: "mysql2",
   how: "mysql2, innodb_flush_log_at_trx_commit 1, pool of 4 (the default), worker at defaults, records kept",
   bulkInFlight: 4,
-  async open({ url }) {
+  async open({ url, onClaim }) {
     const { mysql } = await import(pathToFileURL(join(dist, "backends/mysql/index.js")).href);
-    const queue = await openSidereal(mysql(url));
+    const queue = await openSidereal(mysql(url), onClaim);
     const connection = await createConnection(url);
     return {
       ...queue,
@@ -40,6 +40,20 @@ export default {
             [from, from, Math.min(50_000, count - from)],
           );
         }
+      },
+      /** Pins a snapshot; the answer ends it. The server counts what it keeps because of it, over all databases. */
+      async pin() {
+        const pin = await createConnection(url);
+        await pin.query("set transaction isolation level repeatable read");
+        await pin.query("start transaction with consistent snapshot");
+        await pin.query("select count(*) from sidereal_tasks");
+        return async () => {
+          const [rows] = await connection.query(
+            "select count as kept from information_schema.innodb_metrics where name = 'trx_rseg_history_len'",
+          );
+          await pin.end();
+          return [Number(rows[0].kept), "undo logs"];
+        };
       },
       async close() {
         await connection.end();

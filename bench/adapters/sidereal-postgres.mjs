@@ -19,9 +19,9 @@ export default {
   store: "postgres",
   how: "pg, fsync and synchronous_commit on, pool of 4 (the default), worker at defaults, records kept",
   bulkInFlight: 4,
-  async open({ url }) {
+  async open({ url, onClaim }) {
     const { postgres } = await import(pathToFileURL(join(dist, "backends/postgres/index.js")).href);
-    const queue = await openSidereal(postgres(url));
+    const queue = await openSidereal(postgres(url), onClaim);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     return {
@@ -34,6 +34,20 @@ export default {
           "select string_agg(quote_ident(column_name), ', ') as list from information_schema.columns where table_schema = 'sidereal' and table_name = 'done' and column_name <> 'id'",
         );
         await client.query(seeding(rows[0].list), [count]);
+      },
+      /** Pins a snapshot; the answer ends it, and tells how many dead rows were kept because of it. */
+      async pin() {
+        const pin = new pg.Client({ connectionString: url });
+        await pin.connect();
+        await pin.query("begin isolation level repeatable read");
+        await pin.query("select count(*) from sidereal.live");
+        return async () => {
+          const { rows } = await client.query(
+            "select sum(n_dead_tup)::text as dead from pg_stat_user_tables where schemaname = 'sidereal'",
+          );
+          await pin.end();
+          return [Number(rows[0].dead), "dead rows"];
+        };
       },
       async close() {
         await client.end();

@@ -1,10 +1,14 @@
 // What the adapters of Sidereal share: one task, one service, one worker.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { dist, payload } from "../lib/paths.mjs";
+import { dist, now, payload } from "../lib/paths.mjs";
 
-/** Opens a service on this store with the settings nobody touched. */
-export async function openSidereal(queueBackend) {
+/**
+ * Opens a service on this store with the settings nobody touched.
+ * @param {(ms: number) => void} [onClaim] is told how long each claim took
+ */
+export async function openSidereal(queueBackend, onClaim) {
+  if (onClaim !== undefined) timed(queueBackend, onClaim);
   const { QueueService, Worker, task } = await import(pathToFileURL(join(dist, "index.js")).href);
   let handle = () => {};
   const bench = task("bench", (input) => handle(input));
@@ -32,5 +36,17 @@ export async function openSidereal(queueBackend) {
       await worker?.stop();
       await service.close();
     },
+  };
+}
+
+function timed(queueBackend, onClaim) {
+  const claim = queueBackend.claim.bind(queueBackend);
+  queueBackend.claim = async (request) => {
+    const from = now();
+    try {
+      return await claim(request);
+    } finally {
+      onClaim(now() - from);
+    }
   };
 }

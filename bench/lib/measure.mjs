@@ -1,6 +1,7 @@
 // One operation in a fresh process: `node measure.mjs ADAPTER OPERATION JSON`. Prints one line that starts with "@@".
 import { loadAdapter } from "./adapters.mjs";
 import { machineBusy, serverSeconds } from "./machine.mjs";
+import { pinned } from "./pinned.mjs";
 import { produce } from "./produce.mjs";
 import { workloads } from "./workloads.mjs";
 
@@ -28,7 +29,13 @@ async function seed() {
   return {};
 }
 
-const operations = { fill, seed, produce: () => produce(adapter, options), ...workloads.measured };
+const operations = {
+  fill,
+  seed,
+  produce: () => produce(adapter, options),
+  pinned: () => pinned(adapter, options),
+  ...workloads.measured,
+};
 try {
   const cpu = process.cpuUsage();
   const [busy, worked, at] = [machineBusy(), serverSeconds(options.url), performance.now()];

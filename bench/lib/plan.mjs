@@ -11,6 +11,8 @@ export const SIZES = {
   scheduled: 200_000,
   growth: 1_000_000,
   stored: 100_000,
+  /** Seconds. */
+  pinned: 300,
 };
 
 export const WORKLOADS = {
@@ -22,7 +24,11 @@ export const WORKLOADS = {
   W6: "W3 in a store that holds much",
   W7: "memory",
   W8: "start-up",
+  W9: "claims while a snapshot is pinned",
 };
+
+/** What runs unless `--only` says otherwise; W9 takes minutes and has no peer. */
+export const USUAL = Object.keys(WORKLOADS).filter((name) => name !== "W9");
 
 /** Stores that hold much are as fast as empty ones. */
 const GROWN = { completed: { of: "base", floor: 0.9, goal: 0.9 }, scheduled: { of: "base", floor: 0.9, goal: 0.9 } };

@@ -53,6 +53,7 @@ export class Rounds {
     if (wants("W6") && isShared) await this.grown(takingPart("W6"));
     if (wants("W7")) for (const adapter of takingPart("W7")) await this.memory(adapter);
     if (wants("W8")) await this.startUp();
+    if (wants("W9")) await this.pinned(this.adapters[0]);
   }
 
   async clean() {
@@ -186,6 +187,13 @@ export class Rounds {
       growth.rss / MEGABYTE,
       "MB",
     );
+  }
+
+  /** W9, ours alone: none of the peers tells how long a claim takes. */
+  async pinned(adapter) {
+    const seconds = Math.max(30, Math.round(SIZES.pinned * this.options.scale));
+    const { figures } = await this.ask(adapter, "pinned", { ...(await this.place(adapter)), seconds });
+    for (const [figure, [value, unit]] of Object.entries(figures)) this.add("W9", adapter, figure, value, unit);
   }
 
   async startUp() {

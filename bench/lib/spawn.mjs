@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { bench, out } from "./paths.mjs";
 
-const PATIENCE = 300_000;
+const PATIENCE = 600_000;
 
 /** Runs a script of lib/ under the pinned Node; its last line that starts with "@@" is the answer. */
 export function ask(node, script, args, { profile = false, dist } = {}) {
