@@ -102,11 +102,15 @@ export interface Way {
   transaction<T>(body: (tx: MysqlTransaction) => Promise<T>): Promise<T>;
 }
 
-/** What the contract suite asks for. @param clock - The store's time; undefined: the server's. */
-export async function bench(clock: Clock | undefined, way: Way = byAddress): Promise<Bench<MysqlTransaction>> {
+/** What the contract suite asks for. @param clock - The store's time; undefined: the server's. @param opening - Makes a store. */
+export async function bench(
+  clock: Clock | undefined,
+  way: Way = byAddress,
+  opening: (options: MysqlOptions) => QueueBackend<MysqlTransaction> = mysql,
+): Promise<Bench<MysqlTransaction>> {
   const namespace = spare.pop() ?? freshNamespace();
   const make = async (): Promise<QueueBackend<MysqlTransaction>> =>
-    named(mysql({ ...(await way.options()), ...(clock && { clock }) }), namespace);
+    named(opening({ ...(await way.options()), ...(clock && { clock }) }), namespace);
   return {
     backend: await make(),
     another: make,

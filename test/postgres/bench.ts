@@ -105,11 +105,15 @@ export interface Way {
   dispose?(): Promise<void>;
 }
 
-/** What the contract suite asks for. @param clock - The store's time; undefined: the server's. */
-export async function bench(clock: Clock | undefined, way: Way = byAddress): Promise<Bench<PostgresTransaction>> {
+/** What the contract suite asks for. @param clock - The store's time; undefined: the server's. @param opening - Makes a store. */
+export async function bench(
+  clock: Clock | undefined,
+  way: Way = byAddress,
+  opening: (options: PostgresOptions) => QueueBackend<PostgresTransaction> = postgres,
+): Promise<Bench<PostgresTransaction>> {
   const namespace = spare.pop() ?? freshNamespace();
   const make = async (): Promise<QueueBackend<PostgresTransaction>> =>
-    named(postgres({ ...(await way.options()), ...(clock && { clock }) }), namespace);
+    named(opening({ ...(await way.options()), ...(clock && { clock }) }), namespace);
   return {
     backend: await make(),
     another: make,

@@ -5,7 +5,7 @@ import { SiderealError } from "../../model/errors.ts";
 import { checkNamespace } from "../../model/names.ts";
 import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
 import { noneOpen } from "../sql/callers/index.ts";
-import { LaneHints } from "../sql/lane-hints.ts";
+import { LaneHints, type Route } from "../sql/lane-hints.ts";
 import { Lent } from "../sql/lending.ts";
 import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
 import { ServerClock } from "../sql/server-clock.ts";
@@ -278,12 +278,10 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   async #claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
     const hints = this.#hints;
     const { timers } = this.#settings;
-    const limited = Object.keys(request.queueLimits).length > 0;
     let damaged = 0;
     for (let tries = 0; tries < CLAIM_TRIES; tries += 1) {
-      const from = timers.mono();
-      const told = limited ? undefined : hints.of(request, from);
-      const taken = told === undefined ? await this.#seek(request, limited) : await this.#goOn(request, told);
+      const route = hints.of(request, timers.mono());
+      const taken = route.kind === "told" ? await this.#goOn(request, route.lanes) : await this.#seek(request, route);
       if (taken === "nothing") return [];
       if (typeof taken === "string") {
         hints.claimed([], true);
@@ -297,12 +295,13 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
     return [];
   }
 
-  /** Claims after a look at everything. */
-  async #seek(request: contract.ClaimRequest, limited: boolean): Promise<Claimed | "nothing"> {
+  /** Claims after a look at what there is. */
+  async #seek(request: contract.ClaimRequest, route: Exclude<Route, { kind: "told" }>): Promise<Claimed | "nothing"> {
     const { timers } = this.#settings;
     const from = timers.mono();
-    const seen = await this.#alone((context) => look(context, request));
-    if (!limited) this.#hints.looked(request, seen.all, from, timers.mono());
+    const seen = await this.#alone((context) => look(context, request, route));
+    if (route.kind === "everywhere") this.#hints.looked(request, seen.all, from, timers.mono());
+    else this.#hints.met(seen.all);
     if (!seen.known && seen.lanes.length === 0) return "nothing";
     const taken = await this.#together((context) =>
       seen.known ? claimAgain(context, request, seen) : claim(context, request, seen),

@@ -5,7 +5,7 @@
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import { claimed, DEADLINE_GRACE, enqueued, stamped } from "../../model/lifecycle.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
-import type { LaneName } from "../sql/lane-hints.ts";
+import { BEGINNING, type LaneName, limitOf, type Route, serves } from "../sql/lane-hints.ts";
 import { policyIn } from "../sql/policy.ts";
 import type { Text, TextRow } from "../sql/port.ts";
 import { decoded, placeOf, RowFault } from "../sql/rows.ts";
@@ -14,7 +14,7 @@ import { restored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { setAside } from "./damage.ts";
 import { isDuplicate } from "./errors.ts";
-import { limitOf, serves } from "./lanes.ts";
+import { lanesBetween } from "./lanes.ts";
 import { bytes, quoted, whole } from "./literals.ts";
 import { ALARM, allOf, column, PENDING, RUNNING } from "./names.ts";
 import { quotasOf, readyIn, type Source } from "./quotas.ts";
@@ -28,17 +28,21 @@ export interface Look {
   readonly lanes: readonly Source[];
 }
 
-/** Looks whether there is anything to claim: one statement, which locks nothing. `all` are the served lanes, with nothing ready, too. */
+/** Looks whether there is anything to claim, without a lock. `all` are all lanes, served or not, with nothing ready, too. */
 export async function look(
   context: Context,
   request: ClaimRequest,
+  route: Exclude<Route, { kind: "told" }>,
 ): Promise<Look & { readonly all: readonly LaneName[] }> {
   const known = `(select count(*) from ${context.names.claims} where token = ${quoted(request.token)})`;
-  const { lanes, head } = await context.lanes(PENDING, `${context.now}, ${known}, null, null, null`);
+  const along = `${context.now}, ${known}, null, null, null`;
+  const { lanes: all, head } = await (route.kind === "everywhere"
+    ? context.lanes(PENDING, along)
+    : lanesBetween(context.session, context.names, route.lanes, along));
   const now = context.heard(head[0]);
-  const all = lanes.filter((lane) => serves(request, lane));
-  const ready = all.filter(({ first }) => first <= now).map((lane) => ({ ...lane, floor: Number.MIN_SAFE_INTEGER }));
-  return { now, known: head[1] !== "0", lanes: ready, all };
+  const ready = all.filter((lane) => serves(request, lane) && lane.first <= now);
+  const lanes = ready.map((lane) => ({ ...lane, floor: Math.max(BEGINNING, lane.first) }));
+  return { now, known: head[1] !== "0", lanes, all };
 }
 
 /** What a claim answers: records, or that the token was used meanwhile. */

@@ -3,14 +3,14 @@
  * lanes there are, one statement seeks the first record behind each lane that was there the last time: what comes up is
  * the lanes of now, each with its first record, however many records lie in between. Only what is new takes another look.
  */
-import type { ClaimRequest } from "../../contracts/queue-backend.ts";
+import { byCodePoint } from "../../model/order.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
-import type { LaneName } from "../sql/lane-hints.ts";
+import { BEGINNING, type Lane as HintedLane, type LaneName } from "../sql/lane-hints.ts";
 import type { TextRow } from "../sql/port.ts";
 import { restored } from "../sql/text.ts";
 import type { Session } from "./clients/session.ts";
 import { quoted, whole } from "./literals.ts";
-import type { Names } from "./names.ts";
+import { type Names, PENDING } from "./names.ts";
 
 /** A lane, and the earliest time in it. */
 export interface Lane extends LaneName {
@@ -20,8 +20,24 @@ export interface Lane extends LaneName {
 /** How many seeks one statement makes. */
 const TOGETHER = 100;
 
-/** What a seek starts behind; null: before everything. */
-type Start = LaneName | null;
+/** Where a seek may find a lane: behind one and before another; null: there is no such bound. */
+interface Span {
+  readonly after: LaneName | null;
+  readonly before: LaneName | null;
+}
+
+/** What is searched: these lanes from their floors, and these spans for lanes that are new. */
+interface Search {
+  readonly state: number;
+  readonly told: readonly HintedLane[];
+  readonly spans: readonly Span[];
+}
+
+/** Lanes, and the answer to the question asked along with them. */
+export interface Found {
+  readonly lanes: Lane[];
+  readonly head: TextRow;
+}
 
 /** The lanes of each state as they were found last. */
 export class KnownLanes {
@@ -31,55 +47,89 @@ export class KnownLanes {
    * The lanes of a state as they are now.
    * @param along - Five expressions to be answered along with them, in the same statement.
    */
-  async of(session: Session, names: Names, state: number, along?: string): Promise<{ lanes: Lane[]; head: TextRow }> {
-    const seen = new Map<string, Lane>();
-    let head: TextRow = [];
-    let starts: Start[] = [null, ...(this.#known.get(state) ?? [])];
-    const asked = new Set(starts.map(keyOf));
-    for (let question = along; starts.length > 0; question = undefined) {
-      const rows = await seek(session, names, { state, starts }, question);
-      if (question !== undefined) head = rows.shift() as TextRow;
-      const found = rows.map(laneIn);
-      for (const lane of found) seen.set(keyOf(lane), lane);
-      starts = found.filter((lane) => !asked.has(keyOf(lane)));
-      for (const lane of starts) asked.add(keyOf(lane));
-    }
-    const lanes = [...seen.values()];
-    this.#known.set(state, lanes);
-    return { lanes, head };
+  async of(session: Session, names: Names, state: number, along?: string): Promise<Found> {
+    const starts = [null, ...(this.#known.get(state) ?? [])];
+    const spans = starts.map((after) => ({ after, before: null }));
+    const found = await search(session, names, { state, told: [], spans }, along);
+    this.#known.set(state, found.lanes);
+    return found;
   }
 }
 
-function keyOf(lane: Start): string {
+/** The same of pending records, without a look at the beginnings of the lanes told: the trails there may be long. */
+export function lanesBetween(
+  session: Session,
+  names: Names,
+  told: readonly HintedLane[],
+  along: string,
+): Promise<Found> {
+  const sorted = told.toSorted(inOrder);
+  const spans = [null, ...sorted].map((after, at) => ({ after, before: sorted[at] ?? null }));
+  return search(session, names, { state: PENDING, told: sorted, spans }, along);
+}
+
+async function search(session: Session, names: Names, { state, told, spans }: Search, along?: string): Promise<Found> {
+  const seen = new Map<string, Lane>();
+  const asked = new Set(spans.map(({ after }) => keyOf(after)));
+  let head: TextRow = [];
+  let next: Search = { state, told, spans };
+  for (let question = along; next.spans.length > 0; question = undefined) {
+    const rows = await seek(session, names, next, question);
+    if (question !== undefined) head = rows.shift() as TextRow;
+    const found = rows.map(laneIn);
+    for (const lane of found) seen.set(keyOf(lane), lane);
+    const fresh = found.filter((lane) => !asked.has(keyOf(lane)));
+    for (const lane of fresh) asked.add(keyOf(lane));
+    const behind = fresh.map((after) => ({ after, before: told.find((lane) => inOrder(lane, after) > 0) ?? null }));
+    next = { state, told: [], spans: behind };
+  }
+  return { lanes: [...seen.values()], head };
+}
+
+/** As in the index. */
+function inOrder(a: LaneName, b: LaneName): number {
+  return (
+    byCodePoint(a.queue, b.queue) ||
+    byCodePoint(a.task, b.task) ||
+    byCodePoint(a.execution, b.execution) ||
+    b.priority - a.priority
+  );
+}
+
+function keyOf(lane: LaneName | null): string {
   return lane === null ? "" : JSON.stringify([lane.queue, lane.task, lane.execution, lane.priority]);
 }
 
-/** The first record behind each of these lanes; before them the answer to the question, if there is one. */
+/** The first record of each lane told and in each span; before them the answer to the question, if there is one. */
 async function seek(
   session: Session,
   { tasks }: Names,
-  { state, starts }: { state: number; starts: readonly Start[] },
+  { state, told, spans }: Search,
   question: string | undefined,
 ): Promise<TextRow[]> {
+  const first = (where: string): string =>
+    `(select c.queue, c.task_name, c.execution, c.weight, c.at from ${tasks} c force index (lane)
+          where ${where} order by c.queue, c.task_name, c.execution, c.weight, c.at limit 1)`;
+  const seeks = [
+    ...told.map((lane) => first(`${inLane(lane, state)}${notBefore(lane)}`)),
+    ...spans.map(({ after, before }) => first(`c.state = ${state}${beyond(after, ">")}${beyond(before, "<")}`)),
+  ];
   const rows: TextRow[] = [];
-  for (let from = 0; from < starts.length; from += TOGETHER) {
-    const seeks = starts.slice(from, from + TOGETHER).map(
-      (start) =>
-        `(select c.queue, c.task_name, c.execution, c.weight, c.at from ${tasks} c force index (lane)
-          where c.state = ${state}${behind(start)} order by c.queue, c.task_name, c.execution, c.weight, c.at limit 1)`,
-    );
-    if (question !== undefined && from === 0) seeks.unshift(`(select ${question})`);
-    rows.push(...(await session.query(seeks.join(" union all "))));
+  for (let from = 0; from < seeks.length; from += TOGETHER) {
+    const together = seeks.slice(from, from + TOGETHER);
+    if (question !== undefined && from === 0) together.unshift(`(select ${question})`);
+    rows.push(...(await session.query(together.join(" union all "))));
   }
   return rows;
 }
 
-function behind(start: Start): string {
-  if (start === null) return "";
-  const [queue, task, execution] = [quoted(start.queue), quoted(start.task), quoted(start.execution)];
-  const lane = `c.queue = ${queue} and c.task_name = ${task} and c.execution`;
-  return ` and (c.queue > ${queue} or (c.queue = ${queue} and c.task_name > ${task}) or (${lane} > ${execution})
-            or (${lane} = ${execution} and c.weight > ${whole(-start.priority)}))`;
+/** Being on that side of the lane, in the order of the index. */
+function beyond(lane: LaneName | null, side: "<" | ">"): string {
+  if (lane === null) return "";
+  const [queue, task, execution] = [quoted(lane.queue), quoted(lane.task), quoted(lane.execution)];
+  const alike = `c.queue = ${queue} and c.task_name = ${task} and c.execution`;
+  return ` and (c.queue ${side} ${queue} or (c.queue = ${queue} and c.task_name ${side} ${task}) or (${alike} ${side} ${execution})
+            or (${alike} = ${execution} and c.weight ${side} ${whole(-lane.priority)}))`;
 }
 
 function laneIn([queue, task, execution, weight, first]: TextRow): Lane {
@@ -98,19 +148,9 @@ export function inLane({ queue, task, execution, priority }: LaneName, state: nu
   return `c.state = ${state} and c.queue = ${quoted(queue)} and c.task_name = ${quoted(task)} and c.execution = ${quoted(execution)} and c.weight = ${whole(0 - priority)}`;
 }
 
-/** Whether a request may claim from this lane. */
-export function serves({ queues, tasks, executions, queueLimits }: ClaimRequest, lane: LaneName): boolean {
-  return (
-    (queues === null || queues.includes(lane.queue)) &&
-    tasks.includes(lane.task) &&
-    executions.includes(lane.execution) &&
-    (limitOf(queueLimits, lane.queue) ?? 1) > 0
-  );
-}
-
-/** The limit of a queue, if it has one. */
-export function limitOf(limits: ClaimRequest["queueLimits"], queue: string): number | undefined {
-  return Object.hasOwn(limits, queue) ? limits[queue] : undefined;
+/** Not lying before the lane's floor. */
+export function notBefore({ floor }: HintedLane): string {
+  return floor > BEGINNING ? ` and c.at >= ${whole(floor)}` : "";
 }
 
 /** The lane of a record, and when it is ready. */

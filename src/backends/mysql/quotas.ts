@@ -2,7 +2,7 @@
 import type { Millis } from "../../model/record.ts";
 import type { Lane as Source } from "../sql/lane-hints.ts";
 import type { Context } from "./context.ts";
-import { inLane } from "./lanes.ts";
+import { inLane, notBefore } from "./lanes.ts";
 import { whole } from "./literals.ts";
 import { PENDING } from "./names.ts";
 
@@ -10,8 +10,7 @@ export type { Source };
 
 /** Being ready in this lane, not expired, and not before its floor. */
 export function readyIn(lane: Source, now: Millis): string {
-  const floor = lane.floor > Number.MIN_SAFE_INTEGER ? ` and c.at >= ${whole(lane.floor)}` : "";
-  return `${inLane(lane, PENDING)}${floor} and c.at <= ${whole(now)} and (c.expires_at is null or c.expires_at > ${whole(now)})`;
+  return `${inLane(lane, PENDING)}${notBefore(lane)} and c.at <= ${whole(now)} and (c.expires_at is null or c.expires_at > ${whole(now)})`;
 }
 
 /** What a lane gives. */

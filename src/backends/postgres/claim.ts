@@ -3,7 +3,7 @@ import type { Clock } from "../../contracts/clock.ts";
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import { type ClaimFacts, claimed, enqueued, stamped } from "../../model/lifecycle.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
-import type { Lane, LaneHints, LaneName } from "../sql/lane-hints.ts";
+import { isLimited, type Lane, type LaneHints, type LaneName, type Route } from "../sql/lane-hints.ts";
 import { policyIn } from "../sql/policy.ts";
 import type { Text, TextRow } from "../sql/port.ts";
 import { decoded, placeOf, RowFault } from "../sql/rows.ts";
@@ -12,7 +12,7 @@ import { restored, stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { setAside } from "./damage.ts";
 import { allOf } from "./names.ts";
-import { claiming, TAKEN } from "./taking.ts";
+import { type ClaimForm, claiming, TAKEN } from "./taking.ts";
 
 /** How often a claim is repeated that others left nothing of what it saw. */
 const TRIES = 5;
@@ -31,12 +31,11 @@ export async function claim(
 ): Promise<readonly TaskRecord[]> {
   let damaged = 0;
   for (let tries = 0; tries < TRIES; ) {
-    const limited = Object.keys(request.queueLimits).length > 0;
     const from = clock.mono();
-    const told = limited ? undefined : hints.of(request, from);
+    const route = hints.of(request, from);
     const [head, ...rows] = await context.timed(
-      claiming(context.names, { told: told !== undefined, limited, single: told?.length === 1 }),
-      valuesOf(request, told, limited),
+      claiming(context.names, formOf(request, route)),
+      valuesOf(request, route),
     );
     const [time, known, peeked, lanes] = head as TextRow;
     const now = context.time(time);
@@ -46,31 +45,38 @@ export async function claim(
     // Behind what was damaged there may be sound records: many tries for many damaged ones, though not for ever.
     damaged += rows.length - taken.length;
     if (rows.length === taken.length || damaged > SALVAGE_LIMIT) tries += 1;
-    if (told === undefined && !limited) hints.looked(request, lanesIn(lanes), from, clock.mono());
+    if (route.kind === "everywhere") hints.looked(request, lanesIn(lanes), from, clock.mono());
+    else if (route.kind === "between") hints.met(lanesIn(lanes));
     hints.claimed(taken.map(laneOf), taken.length < request.limit);
-    if (taken.length > 0 || (told === undefined && peeked === "0")) return taken;
+    if (taken.length > 0 || (route.kind !== "told" && peeked === "0")) return taken;
   }
   return [];
 }
 
-function valuesOf(request: ClaimRequest, told: readonly Lane[] | undefined, limited: boolean): Text[] {
+function formOf(request: ClaimRequest, route: Route): ClaimForm {
+  const single = route.kind === "told" && route.lanes.length === 1;
+  return { route: route.kind, limited: isLimited(request), single };
+}
+
+function valuesOf(request: ClaimRequest, route: Route): Text[] {
   const { token, workerId, lease, limit, queues, tasks, executions, queueLimits } = request;
   const values: Text[] = [stored(token), stored(workerId), String(lease), String(limit)];
-  if (told !== undefined) {
-    const lanes = told.toSorted((a, b) => b.priority - a.priority);
-    const column = (value: (lane: Lane) => string): string => JSON.stringify(lanes.map(value));
-    values.push(
-      column(({ queue }) => stored(queue)),
-      column(({ task }) => stored(task)),
-      column(({ execution }) => stored(execution)),
-      column(({ priority }) => String(-priority)),
-      column(({ floor }) => String(floor)),
-    );
-    return values;
-  }
+  if (route.kind === "told") return [...values, ...columnsOf(route.lanes.toSorted((a, b) => b.priority - a.priority))];
   values.push(queues === null ? null : texts(queues), texts(tasks), texts(executions));
-  if (limited) values.push(texts(Object.keys(queueLimits)), texts(Object.values(queueLimits).map(String)));
-  return values;
+  if (isLimited(request)) values.push(texts(Object.keys(queueLimits)), texts(Object.values(queueLimits).map(String)));
+  return route.kind === "between" ? [...values, ...columnsOf(route.lanes)] : values;
+}
+
+/** Queue, task, execution, -priority and floor. */
+function columnsOf(lanes: readonly Lane[]): string[] {
+  const column = (value: (lane: Lane) => string): string => JSON.stringify(lanes.map(value));
+  return [
+    column(({ queue }) => stored(queue)),
+    column(({ task }) => stored(task)),
+    column(({ execution }) => stored(execution)),
+    column(({ priority }) => String(-priority)),
+    column(({ floor }) => String(floor)),
+  ];
 }
 
 function texts(list: readonly string[]): string {

@@ -4,30 +4,33 @@
  * step of it depends on what the planner believes about the table.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
+import { BEGINNING, type Route } from "../sql/lane-hints.ts";
 import { allOf, type Names } from "./names.ts";
 import { listed } from "./sheet.ts";
 
-/** How a claim finds its lanes: it looks at all there are, or it is told; and whether queues are limited. */
+/** How a claim finds its lanes, and whether queues are limited. */
 export interface ClaimForm {
-  readonly told: boolean;
+  readonly route: Route["kind"];
   readonly limited: boolean;
   /** It is told of one lane alone: there is nothing to merge. */
   readonly single: boolean;
 }
 
 /**
- * Parameters: the time that has been, token, worker, lease, limit; told: queue, task, execution, -priority and floor of each
- * lane in claim order; else queues (null: all), tasks, executions; limited: the queues and their limits. Each list is JSON.
+ * Parameters: the time that has been, token, worker, lease, limit; then, told: queue, task, execution, -priority and floor
+ * of each lane in claim order; else queues (null: all), tasks, executions; limited: the queues and their limits; between:
+ * the lanes as above, in any order. Each list is JSON.
  *
  * Answers: a row with the time, whether the token owns records already ("1": then nothing was claimed), how many were
- * there to be claimed, and the lanes as JSON; then the records, with the columns `TAKEN`.
+ * there to be claimed, and unless it was told them, the lanes as JSON; then the records, with the columns `TAKEN`.
  */
 export function claiming(names: Names, form: ClaimForm): string {
   const { live } = names;
   const startedAt = "greatest(k.now, coalesce(t.started_at, 0) + 1)";
   const nulls = TAKEN.slice(4).map((name) => `null as ${name}`);
+  const lanes = "(select json_agg(json_build_array(queue, task_name, execution, -rank))::text from lane)";
   return `with recursive k as materialized (select ${names.now} as now, ${names.fn("claim_known")}($2::text) as known),
-    ${form.told ? "" : `${lanes(live)},`}
+    ${lanesOf(live, form)}
     served as materialized (${served(form)}),
     ${form.single ? onePick(live) : pick(live, form.limited)},
     taken as (update ${live} t set state = 2, version = t.version + 1, claim = $2::text, attempt = t.attempt + 1,
@@ -35,7 +38,7 @@ export function claiming(names: Names, form: ClaimForm): string {
         lease_until = least(k.now + $4::text::bigint, ${startedAt} + t.timeout + ${DEADLINE_GRACE})
       from k where t.state = 0 and t.ctid = any(array(select ctid from pick)) returning ${returned()})
     select k.now::text as id, case when k.known then '1' else '0' end as task_name, (select count(*)::text from ${form.single ? "pick" : "peek"}) as queue,
-      (select json_agg(json_build_array(queue, task_name, execution, -rank))::text from served) as execution, ${nulls.join(", ")} from k
+      ${form.route === "told" ? "null" : lanes} as execution, ${nulls.join(", ")} from k
     union all select ${TAKEN.join(", ")} from taken`;
 }
 
@@ -56,30 +59,67 @@ function returned(): string {
 const READY = `c.state = 0 and c.queue = s.queue and c.task_name = s.task_name and c.execution = s.execution and -c.priority = s.rank
         and c.ready_at >= s.floor and c.ready_at <= (select now from k) and (c.expires_at is null or c.expires_at > (select now from k))`;
 
-/** Every lane that holds pending records: one seek each. */
-function lanes(live: string): string {
-  const lane = "queue, task_name, execution, -priority";
-  const order = "queue, task_name, execution, (-priority)";
-  return `lane (queue, task_name, execution, rank) as (
-      (select ${lane} from ${live} where state = 0 order by ${order} limit 1)
-      union all
-      select n.* from lane l cross join lateral (select c.queue, c.task_name, c.execution, -c.priority from ${live} c
-        where c.state = 0 and (c.queue, c.task_name, c.execution, -c.priority) > (l.queue, l.task_name, l.execution, l.rank)
-        order by c.queue, c.task_name, c.execution, (-c.priority) limit 1) n)`;
+const LANE = "queue, task_name, execution, -priority";
+const LANE_ORDER = "queue, task_name, execution, (-priority)";
+
+function lanesOf(live: string, { route, limited }: ClaimForm): string {
+  if (route === "told") return "";
+  return route === "everywhere" ? `${everyLane(live)},` : `${lanesBetween(live, limited ? 11 : 9)},`;
 }
 
-function served({ told, limited }: ClaimForm): string {
-  if (told) {
-    const rows = [6, 7, 8, 9, 10].map((at) => `json_array_elements_text($${at}::text::json)`);
-    return `select s.n, s.queue, s.task_name, s.execution, s.rank::integer as rank, s.floor::bigint as floor, null::bigint as room
-      from rows from (${rows.join(", ")}) with ordinality as s(queue, task_name, execution, rank, floor, n)
-      where not (select known from k)`;
-  }
+/** Every lane that holds pending records: one seek each. */
+function everyLane(live: string): string {
+  return `lane (queue, task_name, execution, rank, floor) as (
+      (select ${LANE}, ${BEGINNING}::bigint from ${live} where state = 0 order by ${LANE_ORDER} limit 1)
+      union all
+      select n.*, ${BEGINNING}::bigint from lane l cross join lateral (${nextLane(live, "l")} limit 1) n)`;
+}
+
+/** The first lane behind this one. */
+function nextLane(live: string, lane: string, more = ""): string {
+  return `select c.queue, c.task_name, c.execution, -c.priority from ${live} c
+        where c.state = 0 and (c.queue, c.task_name, c.execution, -c.priority) > (${lane}.queue, ${lane}.task_name, ${lane}.execution, ${lane}.rank)${more}
+        order by c.queue, c.task_name, c.execution, (-c.priority)`;
+}
+
+/** The lanes told, and those between them, found without a look at the lanes told: their trails may be long. */
+function lanesBetween(live: string, first: number): string {
+  const before =
+    "and (c.queue, c.task_name, c.execution, -c.priority) < (g.until_queue, g.until_task, g.until_execution, g.until_rank)";
+  const until = "g.until_queue, g.until_task, g.until_execution, g.until_rank";
+  const next = `lateral (${nextLane(live, "g", ` ${before}`)} limit 1) n`;
+  return `told as materialized (${toldLanes(first)}),
+    edge as materialized (select queue, task_name, execution, rank from told union all select '', '', '', ${LEAST}),
+    gap as materialized (select e.*, lead(queue, 1, ${BEHIND_ALL}) over w as until_queue, lead(task_name, 1, '') over w as until_task,
+        lead(execution, 1, '') over w as until_execution, lead(rank, 1, ${LEAST}) over w as until_rank from edge e
+      window w as (order by queue collate "C", task_name collate "C", execution collate "C", rank)),
+    found (queue, task_name, execution, rank, until_queue, until_task, until_execution, until_rank) as (
+      select n.*, ${until} from gap g cross join ${next}
+      union all
+      select n.*, ${until} from found g cross join ${next}),
+    lane (queue, task_name, execution, rank, floor) as (
+      select queue, task_name, execution, rank, ${BEGINNING}::bigint from found
+      union all select queue, task_name, execution, rank, floor from told)`;
+}
+
+/** The least priority there may be, turned round; and a name behind all that are allowed. */
+const LEAST = "-2147483648";
+const BEHIND_ALL = "chr(127)";
+
+function toldLanes(first: number): string {
+  const rows = [0, 1, 2, 3, 4].map((at) => `json_array_elements_text($${first + at}::text::json)`);
+  return `select s.n, s.queue, s.task_name, s.execution, s.rank::integer as rank, s.floor::bigint as floor
+      from rows from (${rows.join(", ")}) with ordinality as s(queue, task_name, execution, rank, floor, n)`;
+}
+
+function served({ route, limited }: ClaimForm): string {
+  if (route === "told")
+    return `select s.*, null::bigint as room from (${toldLanes(6)}) s where not (select known from k)`;
   const room = limited
     ? `left join (select queue, room::bigint as room from rows from (json_array_elements_text($9::text::json), json_array_elements_text($10::text::json)) as r(queue, room)) r on r.queue = l.queue`
     : "";
   return `select row_number() over (order by l.rank, l.queue, l.task_name, l.execution) as n, l.queue, l.task_name, l.execution, l.rank,
-        ${Number.MIN_SAFE_INTEGER}::bigint as floor, ${limited ? "r.room" : "null::bigint as room"}
+        l.floor, ${limited ? "r.room" : "null::bigint as room"}
       from lane l ${room} where not (select known from k) and ($6::text is null or l.queue = any(array(${listed("$6")})))
         and l.task_name = any(array(${listed("$7")})) and l.execution = any(array(${listed("$8")}))${limited ? " and (r.room is null or r.room > 0)" : ""}
       order by 1`;
