@@ -128,7 +128,8 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   }
 
   async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
-    return this.#look("find records", (context, damages) => find(context, query, damages));
+    const lanes = query.by === "next" ? this.#hints.between(this.#settings.timers.mono()) : undefined;
+    return this.#look("find records", (context, damages) => find(context, query, { damages, lanes }));
   }
 
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {

@@ -1,27 +1,38 @@
 /** Reading records: each query along one index. */
 import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
+import type { Lane as HintedLane } from "../sql/lane-hints.ts";
 import type { TextRow } from "../sql/port.ts";
 import { STATES } from "../sql/rows.ts";
 import { type Damage, salvaged } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
-import { inLane } from "./lanes.ts";
+import { inLane, lanesBetween } from "./lanes.ts";
 import { among, quoted, whole } from "./literals.ts";
 import { ALARM, allOf, PENDING } from "./names.ts";
 import { cell, table } from "./sheet.ts";
 
-/** The records of one query; `damages` takes note of damaged rows that should be set aside. */
-export async function find(context: Context, query: RecordQuery, damages: Damage[]): Promise<TaskRecord[]> {
+/** What a query is given: `damages` takes note of damaged rows that should be set aside; `lanes`: those that hints know. */
+export interface Finding {
+  readonly damages: Damage[];
+  readonly lanes: readonly HintedLane[] | undefined;
+}
+
+/** The records of one query. */
+export async function find(context: Context, query: RecordQuery, { damages, lanes }: Finding): Promise<TaskRecord[]> {
   if (query.by === "id" && query.ids.length === 0) return [];
-  const rows = await rowsOf(context, query);
+  const rows = await rowsOf(context, query, lanes);
   const records = rows.map((row) => salvaged(row, damages));
   if (query.by !== "id") return records;
   const byId = new Map(records.map((record) => [record.id, record]));
   return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
 }
 
-async function rowsOf(context: Context, query: RecordQuery): Promise<readonly TextRow[]> {
+async function rowsOf(
+  context: Context,
+  query: RecordQuery,
+  told: readonly HintedLane[] | undefined,
+): Promise<readonly TextRow[]> {
   const { session, names } = context;
   const from = `select ${allOf("t")} from ${names.tasks} t`;
   switch (query.by) {
@@ -40,7 +51,7 @@ async function rowsOf(context: Context, query: RecordQuery): Promise<readonly Te
     case "cancelling":
       return session.query(`${from} force index (alarm) where t.alarm = ${ALARM.cancelling}${paged(query)}`);
     case "next":
-      return next(context, query.queues);
+      return next(context, query.queues, told);
   }
 }
 
@@ -61,10 +72,14 @@ async function byIds({ session, names }: Context, ids: readonly string[]): Promi
 }
 
 /** The pending record that becomes ready next: of each lane the first in the future, and of those the first. */
-async function next(context: Context, queues: readonly string[] | null): Promise<readonly TextRow[]> {
+async function next(
+  context: Context,
+  queues: readonly string[] | null,
+  told: readonly HintedLane[] | undefined,
+): Promise<readonly TextRow[]> {
   const { session, names } = context;
   const now = await context.time();
-  const { lanes: all } = await context.lanes(PENDING);
+  const { lanes: all } = await (told === undefined ? context.lanes(PENDING) : lanesBetween(session, names, told));
   const lanes = all.filter(({ queue }) => queues === null || queues.includes(queue));
   // Where nothing is ready, the lane's first is its next. Many lanes are reduced to those that come into question.
   const soonest = Math.min(...lanes.map(({ first }) => (first > now ? first : Number.POSITIVE_INFINITY)));

@@ -3,8 +3,8 @@
  * lanes there are, one statement seeks the first record behind each lane that was there the last time: what comes up is
  * the lanes of now, each with its first record, however many records lie in between. Only what is new takes another look.
  */
-import { byCodePoint } from "../../model/order.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
+import { type Gap, gapsOf } from "../sql/lane-gaps.ts";
 import { BEGINNING, type Lane as HintedLane, type LaneName } from "../sql/lane-hints.ts";
 import type { TextRow } from "../sql/port.ts";
 import { restored } from "../sql/text.ts";
@@ -19,19 +19,6 @@ export interface Lane extends LaneName {
 
 /** How many seeks one statement makes. */
 const TOGETHER = 100;
-
-/** Where a seek may find a lane: behind one and before another; null: there is no such bound. */
-interface Span {
-  readonly after: LaneName | null;
-  readonly before: LaneName | null;
-}
-
-/** What is searched: these lanes from their floors, and these spans for lanes that are new. */
-interface Search {
-  readonly state: number;
-  readonly told: readonly HintedLane[];
-  readonly spans: readonly Span[];
-}
 
 /** Lanes, and the answer to the question asked along with them. */
 export interface Found {
@@ -49,8 +36,8 @@ export class KnownLanes {
    */
   async of(session: Session, names: Names, state: number, along?: string): Promise<Found> {
     const starts = [null, ...(this.#known.get(state) ?? [])];
-    const spans = starts.map((after) => ({ after, before: null }));
-    const found = await search(session, names, { state, told: [], spans }, along);
+    const place = (start: LaneName | null): string => `c.state = ${state}${behind(start)}`;
+    const found = await search(session, names, starts.map(place), (lanes) => lanes.map(place), along);
     this.#known.set(state, found.lanes);
     return found;
   }
@@ -61,75 +48,77 @@ export function lanesBetween(
   session: Session,
   names: Names,
   told: readonly HintedLane[],
-  along: string,
+  along?: string,
 ): Promise<Found> {
-  const sorted = told.toSorted(inOrder);
-  const spans = [null, ...sorted].map((after, at) => ({ after, before: sorted[at] ?? null }));
-  return search(session, names, { state: PENDING, told: sorted, spans }, along);
+  const heads = told.map((lane) => `${inLane(lane, PENDING)}${notBefore(lane)}`);
+  const gaps = (lanes: readonly LaneName[]): string[] => gapsOf([...told, ...lanes]).map(inGap);
+  return search(session, names, [...heads, ...gaps([])], gaps, along);
 }
 
-async function search(session: Session, names: Names, { state, told, spans }: Search, along?: string): Promise<Found> {
+/** The first record in each of these places, and in those that the lanes found lead to. */
+async function search(
+  session: Session,
+  names: Names,
+  places: readonly string[],
+  onward: (found: readonly LaneName[]) => string[],
+  along: string | undefined,
+): Promise<Found> {
   const seen = new Map<string, Lane>();
-  const asked = new Set(spans.map(({ after }) => keyOf(after)));
+  const asked = new Set(places);
   let head: TextRow = [];
-  let next: Search = { state, told, spans };
-  for (let question = along; next.spans.length > 0; question = undefined) {
+  let next = places;
+  for (let question = along; next.length > 0; question = undefined) {
     const rows = await seek(session, names, next, question);
     if (question !== undefined) head = rows.shift() as TextRow;
-    const found = rows.map(laneIn);
-    for (const lane of found) seen.set(keyOf(lane), lane);
-    const fresh = found.filter((lane) => !asked.has(keyOf(lane)));
-    for (const lane of fresh) asked.add(keyOf(lane));
-    const behind = fresh.map((after) => ({ after, before: told.find((lane) => inOrder(lane, after) > 0) ?? null }));
-    next = { state, told: [], spans: behind };
+    for (const lane of rows.map(laneIn)) seen.set(keyOf(lane), lane);
+    next = rows.length === 0 ? [] : onward([...seen.values()]).filter((place) => !asked.has(place));
+    for (const place of next) asked.add(place);
   }
   return { lanes: [...seen.values()], head };
 }
 
-/** As in the index. */
-function inOrder(a: LaneName, b: LaneName): number {
-  return (
-    byCodePoint(a.queue, b.queue) ||
-    byCodePoint(a.task, b.task) ||
-    byCodePoint(a.execution, b.execution) ||
-    b.priority - a.priority
-  );
+function keyOf({ queue, task, execution, priority }: LaneName): string {
+  return JSON.stringify([queue, task, execution, priority]);
 }
 
-function keyOf(lane: LaneName | null): string {
-  return lane === null ? "" : JSON.stringify([lane.queue, lane.task, lane.execution, lane.priority]);
-}
-
-/** The first record of each lane told and in each span; before them the answer to the question, if there is one. */
+/** The first record of each place; before them the answer to the question, if there is one. */
 async function seek(
   session: Session,
   { tasks }: Names,
-  { state, told, spans }: Search,
+  places: readonly string[],
   question: string | undefined,
 ): Promise<TextRow[]> {
-  const first = (where: string): string =>
-    `(select c.queue, c.task_name, c.execution, c.weight, c.at from ${tasks} c force index (lane)
-          where ${where} order by c.queue, c.task_name, c.execution, c.weight, c.at limit 1)`;
-  const seeks = [
-    ...told.map((lane) => first(`${inLane(lane, state)}${notBefore(lane)}`)),
-    ...spans.map(({ after, before }) => first(`c.state = ${state}${beyond(after, ">")}${beyond(before, "<")}`)),
-  ];
   const rows: TextRow[] = [];
-  for (let from = 0; from < seeks.length; from += TOGETHER) {
-    const together = seeks.slice(from, from + TOGETHER);
-    if (question !== undefined && from === 0) together.unshift(`(select ${question})`);
-    rows.push(...(await session.query(together.join(" union all "))));
+  for (let from = 0; from < places.length; from += TOGETHER) {
+    const seeks = places.slice(from, from + TOGETHER).map(
+      (place) =>
+        `(select c.queue, c.task_name, c.execution, c.weight, c.at from ${tasks} c force index (lane)
+          where ${place} order by c.queue, c.task_name, c.execution, c.weight, c.at limit 1)`,
+    );
+    if (question !== undefined && from === 0) seeks.unshift(`(select ${question})`);
+    rows.push(...(await session.query(seeks.join(" union all "))));
   }
   return rows;
 }
 
-/** Being on that side of the lane, in the order of the index. */
-function beyond(lane: LaneName | null, side: "<" | ">"): string {
-  if (lane === null) return "";
-  const [queue, task, execution] = [quoted(lane.queue), quoted(lane.task), quoted(lane.execution)];
-  const alike = `c.queue = ${queue} and c.task_name = ${task} and c.execution`;
-  return ` and (c.queue ${side} ${queue} or (c.queue = ${queue} and c.task_name ${side} ${task}) or (${alike} ${side} ${execution})
-            or (${alike} = ${execution} and c.weight ${side} ${whole(-lane.priority)}))`;
+function behind(start: LaneName | null): string {
+  if (start === null) return "";
+  const [queue, task, execution] = [quoted(start.queue), quoted(start.task), quoted(start.execution)];
+  const lane = `c.queue = ${queue} and c.task_name = ${task} and c.execution`;
+  return ` and (c.queue > ${queue} or (c.queue = ${queue} and c.task_name > ${task}) or (${lane} > ${execution})
+            or (${lane} = ${execution} and c.weight > ${whole(-start.priority)}))`;
+}
+
+const COLUMNS = ["c.queue", "c.task_name", "c.execution", "c.weight"];
+
+/** Being pending and in this gap. */
+function inGap({ equal, after, before }: Gap): string {
+  const column = COLUMNS[equal.length];
+  const literal = (value: string | number): string => (typeof value === "number" ? whole(value) : quoted(value));
+  const alike = equal.map((value, at) => ` and ${COLUMNS[at]} = ${quoted(value)}`);
+  const from = after === null ? "" : ` and ${column} > ${literal(after)}`;
+  const until = before === null ? "" : ` and ${column} < ${literal(before)}`;
+  return `c.state = ${PENDING}${alike.join("")}${from}${until}`;
 }
 
 function laneIn([queue, task, execution, weight, first]: TextRow): Lane {

@@ -109,7 +109,8 @@ export class PostgresBackend implements contract.QueueBackend<PostgresTransactio
   }
 
   async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
-    return this.#look("find records", (context, damages) => find(context, query, damages));
+    const lanes = query.by === "next" ? this.#hints.between(this.#settings.timers.mono()) : undefined;
+    return this.#look("find records", (context, damages) => find(context, query, { damages, lanes }));
   }
 
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {

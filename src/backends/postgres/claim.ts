@@ -3,7 +3,7 @@ import type { Clock } from "../../contracts/clock.ts";
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import { type ClaimFacts, claimed, enqueued, stamped } from "../../model/lifecycle.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
-import { isLimited, type Lane, type LaneHints, type LaneName, type Route } from "../sql/lane-hints.ts";
+import { isLimited, type LaneHints, type LaneName, type Route } from "../sql/lane-hints.ts";
 import { policyIn } from "../sql/policy.ts";
 import type { Text, TextRow } from "../sql/port.ts";
 import { decoded, placeOf, RowFault } from "../sql/rows.ts";
@@ -11,6 +11,7 @@ import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { setAside } from "./damage.ts";
+import { gapsIn, toldIn } from "./lane-search.ts";
 import { allOf } from "./names.ts";
 import { type ClaimForm, claiming, TAKEN } from "./taking.ts";
 
@@ -61,22 +62,10 @@ function formOf(request: ClaimRequest, route: Route): ClaimForm {
 function valuesOf(request: ClaimRequest, route: Route): Text[] {
   const { token, workerId, lease, limit, queues, tasks, executions, queueLimits } = request;
   const values: Text[] = [stored(token), stored(workerId), String(lease), String(limit)];
-  if (route.kind === "told") return [...values, ...columnsOf(route.lanes.toSorted((a, b) => b.priority - a.priority))];
+  if (route.kind === "told") return [...values, ...toldIn(route.lanes.toSorted((a, b) => b.priority - a.priority))];
   values.push(queues === null ? null : texts(queues), texts(tasks), texts(executions));
   if (isLimited(request)) values.push(texts(Object.keys(queueLimits)), texts(Object.values(queueLimits).map(String)));
-  return route.kind === "between" ? [...values, ...columnsOf(route.lanes)] : values;
-}
-
-/** Queue, task, execution, -priority and floor. */
-function columnsOf(lanes: readonly Lane[]): string[] {
-  const column = (value: (lane: Lane) => string): string => JSON.stringify(lanes.map(value));
-  return [
-    column(({ queue }) => stored(queue)),
-    column(({ task }) => stored(task)),
-    column(({ execution }) => stored(execution)),
-    column(({ priority }) => String(-priority)),
-    column(({ floor }) => String(floor)),
-  ];
+  return route.kind === "between" ? [...values, ...toldIn(route.lanes), gapsIn(route.lanes)] : values;
 }
 
 function texts(list: readonly string[]): string {

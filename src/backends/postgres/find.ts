@@ -1,25 +1,33 @@
 /** Reading records: each query along one index; live and ended records as one. */
 import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
+import type { Lane } from "../sql/lane-hints.ts";
 import type { Text, TextRow } from "../sql/port.ts";
 import { NAMES, STATES } from "../sql/rows.ts";
 import { type Damage, salvaged } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
+import { everyLane, gapsIn, lanesBetween, toldIn } from "./lane-search.ts";
 import { allOf, type Names } from "./names.ts";
 import { listed } from "./sheet.ts";
 
-/** The records of one query; `damages` takes note of damaged rows that should be set aside. */
-export async function find(context: Context, query: RecordQuery, damages: Damage[]): Promise<TaskRecord[]> {
+/** What a query is given: `damages` takes note of damaged rows that should be set aside; `lanes`: those that hints know. */
+export interface Finding {
+  readonly damages: Damage[];
+  readonly lanes: readonly Lane[] | undefined;
+}
+
+/** The records of one query. */
+export async function find(context: Context, query: RecordQuery, { damages, lanes }: Finding): Promise<TaskRecord[]> {
   if (query.by === "id" && query.ids.length === 0) return [];
-  const rows = await rowsOf(context, query);
+  const rows = await rowsOf(context, query, lanes);
   const records = rows.map((row) => salvaged(row, damages));
   if (query.by !== "id") return records;
   const byId = new Map(records.map((record) => [record.id, record]));
   return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
 }
 
-function rowsOf(context: Context, query: RecordQuery): Promise<readonly TextRow[]> {
+function rowsOf(context: Context, query: RecordQuery, lanes: readonly Lane[] | undefined): Promise<readonly TextRow[]> {
   const { names } = context;
   const { live, done } = names;
   const all = allOf("t");
@@ -40,7 +48,10 @@ function rowsOf(context: Context, query: RecordQuery): Promise<readonly TextRow[
     case "cancelling":
       return paged(context, "c.state in (1, 2) and c.cancel_requested_at is not null", query);
     case "next":
-      return context.timed(next(names), [query.queues === null ? null : JSON.stringify(query.queues.map(stored))]);
+      return context.timed(next(names, lanes !== undefined), [
+        query.queues === null ? null : JSON.stringify(query.queues.map(stored)),
+        ...(lanes === undefined ? [] : [...toldIn(lanes), gapsIn(lanes)]),
+      ]);
   }
 }
 
@@ -59,16 +70,8 @@ function paged(
 }
 
 /** The pending record that becomes ready next: the first of each lane in the future, and of those the first. */
-function next({ live, now }: Names): string {
-  const lane = "queue, task_name, execution, -priority";
-  const order = "queue, task_name, execution, (-priority)";
-  return `with recursive k as materialized (select ${now} as now),
-    lane (queue, task_name, execution, rank) as (
-      (select ${lane} from ${live} where state = 0 order by ${order} limit 1)
-      union all
-      select n.* from lane l cross join lateral (select c.queue, c.task_name, c.execution, -c.priority from ${live} c
-        where c.state = 0 and (c.queue, c.task_name, c.execution, -c.priority) > (l.queue, l.task_name, l.execution, l.rank)
-        order by c.queue, c.task_name, c.execution, (-c.priority) limit 1) n),
+function next({ live, now }: Names, told: boolean): string {
+  return `with recursive k as materialized (select ${now} as now), ${told ? lanesBetween(live, 3) : everyLane(live)},
     first as materialized (select n.id from lane s cross join lateral (select c.id, c.ready_at, c.seq from ${live} c
         where c.state = 0 and c.queue = s.queue and c.task_name = s.task_name and c.execution = s.execution and -c.priority = s.rank
           and c.ready_at > (select now from k) order by c.ready_at, c.seq limit 1) n

@@ -4,7 +4,8 @@
  * step of it depends on what the planner believes about the table.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
-import { BEGINNING, type Route } from "../sql/lane-hints.ts";
+import type { Route } from "../sql/lane-hints.ts";
+import { everyLane, lanesBetween, lanesTold } from "./lane-search.ts";
 import { allOf, type Names } from "./names.ts";
 import { listed } from "./sheet.ts";
 
@@ -19,7 +20,7 @@ export interface ClaimForm {
 /**
  * Parameters: the time that has been, token, worker, lease, limit; then, told: queue, task, execution, -priority and floor
  * of each lane in claim order; else queues (null: all), tasks, executions; limited: the queues and their limits; between:
- * the lanes as above, in any order. Each list is JSON.
+ * the lanes as above, in any order, and the gaps between them. Each list is JSON.
  *
  * Answers: a row with the time, whether the token owns records already ("1": then nothing was claimed), how many were
  * there to be claimed, and unless it was told them, the lanes as JSON; then the records, with the columns `TAKEN`.
@@ -59,62 +60,14 @@ function returned(): string {
 const READY = `c.state = 0 and c.queue = s.queue and c.task_name = s.task_name and c.execution = s.execution and -c.priority = s.rank
         and c.ready_at >= s.floor and c.ready_at <= (select now from k) and (c.expires_at is null or c.expires_at > (select now from k))`;
 
-const LANE = "queue, task_name, execution, -priority";
-const LANE_ORDER = "queue, task_name, execution, (-priority)";
-
 function lanesOf(live: string, { route, limited }: ClaimForm): string {
   if (route === "told") return "";
   return route === "everywhere" ? `${everyLane(live)},` : `${lanesBetween(live, limited ? 11 : 9)},`;
 }
 
-/** Every lane that holds pending records: one seek each. */
-function everyLane(live: string): string {
-  return `lane (queue, task_name, execution, rank, floor) as (
-      (select ${LANE}, ${BEGINNING}::bigint from ${live} where state = 0 order by ${LANE_ORDER} limit 1)
-      union all
-      select n.*, ${BEGINNING}::bigint from lane l cross join lateral (${nextLane(live, "l")} limit 1) n)`;
-}
-
-/** The first lane behind this one. */
-function nextLane(live: string, lane: string, more = ""): string {
-  return `select c.queue, c.task_name, c.execution, -c.priority from ${live} c
-        where c.state = 0 and (c.queue, c.task_name, c.execution, -c.priority) > (${lane}.queue, ${lane}.task_name, ${lane}.execution, ${lane}.rank)${more}
-        order by c.queue, c.task_name, c.execution, (-c.priority)`;
-}
-
-/** The lanes told, and those between them, found without a look at the lanes told: their trails may be long. */
-function lanesBetween(live: string, first: number): string {
-  const before =
-    "and (c.queue, c.task_name, c.execution, -c.priority) < (g.until_queue, g.until_task, g.until_execution, g.until_rank)";
-  const until = "g.until_queue, g.until_task, g.until_execution, g.until_rank";
-  const next = `lateral (${nextLane(live, "g", ` ${before}`)} limit 1) n`;
-  return `told as materialized (${toldLanes(first)}),
-    edge as materialized (select queue, task_name, execution, rank from told union all select '', '', '', ${LEAST}),
-    gap as materialized (select e.*, lead(queue, 1, ${BEHIND_ALL}) over w as until_queue, lead(task_name, 1, '') over w as until_task,
-        lead(execution, 1, '') over w as until_execution, lead(rank, 1, ${LEAST}) over w as until_rank from edge e
-      window w as (order by queue collate "C", task_name collate "C", execution collate "C", rank)),
-    found (queue, task_name, execution, rank, until_queue, until_task, until_execution, until_rank) as (
-      select n.*, ${until} from gap g cross join ${next}
-      union all
-      select n.*, ${until} from found g cross join ${next}),
-    lane (queue, task_name, execution, rank, floor) as (
-      select queue, task_name, execution, rank, ${BEGINNING}::bigint from found
-      union all select queue, task_name, execution, rank, floor from told)`;
-}
-
-/** The least priority there may be, turned round; and a name behind all that are allowed. */
-const LEAST = "-2147483648";
-const BEHIND_ALL = "chr(127)";
-
-function toldLanes(first: number): string {
-  const rows = [0, 1, 2, 3, 4].map((at) => `json_array_elements_text($${first + at}::text::json)`);
-  return `select s.n, s.queue, s.task_name, s.execution, s.rank::integer as rank, s.floor::bigint as floor
-      from rows from (${rows.join(", ")}) with ordinality as s(queue, task_name, execution, rank, floor, n)`;
-}
-
 function served({ route, limited }: ClaimForm): string {
   if (route === "told")
-    return `select s.*, null::bigint as room from (${toldLanes(6)}) s where not (select known from k)`;
+    return `select s.*, null::bigint as room from (${lanesTold(6)}) s where not (select known from k)`;
   const room = limited
     ? `left join (select queue, room::bigint as room from rows from (json_array_elements_text($9::text::json), json_array_elements_text($10::text::json)) as r(queue, room)) r on r.queue = l.queue`
     : "";

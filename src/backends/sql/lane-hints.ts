@@ -63,14 +63,21 @@ export class LaneHints {
   /** @param mono - The monotonic clock. */
   of(request: ClaimRequest, mono: Millis): Route {
     this.#returnedAt = Number.POSITIVE_INFINITY;
-    if (this.#asked !== askedBy(request)) return EVERYWHERE;
-    const trusted = Math.min(TRUSTED_MOST, Math.max(TRUSTED, this.#took * PATIENCE));
-    if (mono - this.#lookedAt > trusted) return EVERYWHERE;
+    if (this.#asked !== askedBy(request) || !this.#isTrusted(mono)) return EVERYWHERE;
     const lanes = [...this.#lanes.values()];
     // Where queues are limited, a claim that comes back short says nothing about what there is.
     if (this.#claimed >= WORTHWHILE && !isLimited(request))
       return { kind: "told", lanes: lanes.filter((lane) => serves(request, lane)) };
     return this.#took < DEAR ? EVERYWHERE : { kind: "between", lanes };
+  }
+
+  /** The lanes to look between, whatever for; undefined: look everywhere. */
+  between(mono: Millis): readonly Lane[] | undefined {
+    return this.#took >= DEAR && this.#isTrusted(mono) ? [...this.#lanes.values()] : undefined;
+  }
+
+  #isTrusted(mono: Millis): boolean {
+    return mono - this.#lookedAt <= Math.min(TRUSTED_MOST, Math.max(TRUSTED, this.#took * PATIENCE));
   }
 
   /** Everywhere was looked, which took from the first to the second instant; these are the lanes, served or not. */
