@@ -3,6 +3,7 @@ import { compileTests } from "./compile-tests.mjs";
 import { currentNode } from "./current-node.mjs";
 import { root, run } from "./process.mjs";
 import { countsLine, findTests, printFailures, runTests } from "./run-tests.mjs";
+import { provideServers } from "./test-servers.mjs";
 
 /** @param {string} title */
 function heading(title) {
@@ -45,8 +46,8 @@ const { output: version } = await run(current, ["-p", "process.versions.node"], 
 const runtimes = [here, { version: version.trim(), path: current }];
 if (runtimes[1]?.version.split(".")[0] === here.version.split(".")[0]) runtimes.pop();
 
-// What takes minutes on a server of its own is run by `npm run test:long`.
-const files = (await findTests()).filter((file) => !file.includes(".long.test."));
+const dismissServers = await provideServers();
+const files = await findTests();
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 for (const { version, path } of runtimes) {
@@ -58,5 +59,6 @@ for (const { version, path } of runtimes) {
   total.failed += summary.failed;
   total.skipped += summary.skipped;
 }
+await dismissServers();
 process.stdout.write(`\n${lines.join("\n")}\n\n${countsLine(total)}\n`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

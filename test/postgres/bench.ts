@@ -7,7 +7,7 @@ import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
 import type { Bench } from "../../src/testing/backend-contract/index.ts";
 
 /** The server; a database of the tests' own in it is named by the environment. */
-export const ADDRESS: string = process.env["SIDEREAL_TEST_POSTGRES"] ?? "postgres://postgres@127.0.0.1:5432/test";
+export const ADDRESS: string = process.env["SIDEREAL_TEST_POSTGRES"] ?? "postgres://postgres@127.0.0.1:5432/postgres";
 
 /** Why the tests of this folder are left out; false: a server answers. */
 export const skip: string | false = await reachable();
