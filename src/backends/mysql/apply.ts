@@ -5,10 +5,10 @@
 import type { Change, ClaimRef, Renewal } from "../../contracts/queue-backend.ts";
 import { leaseEnd } from "../../model/lifecycle.ts";
 import { isTerminal, type Millis, type TaskRecord } from "../../model/record.ts";
-import { isCompletion, isSameRequest } from "../sql/changes.ts";
+import { idOf, isCompletion, isSameRequest, roundsOf } from "../sql/changes.ts";
 import { policyIn } from "../sql/policy.ts";
-import { safe } from "../sql/rows.ts";
 import { stored } from "../sql/text.ts";
+import { safe } from "../sql/text-rows.ts";
 import { CARRIED, type Context } from "./context.ts";
 import { among, bytes, quoted, whole } from "./literals.ts";
 import { RUNNING } from "./names.ts";
@@ -32,7 +32,7 @@ export async function applyAll(context: Context, changes: readonly Change[]): Pr
 /** Replaces each record whose guard holds, in input order; to be called in a transaction. */
 export async function apply(context: Context, changes: readonly Change[]): Promise<boolean[]> {
   const applied = changes.map(() => false);
-  for (const round of roundsOf(changes)) {
+  for (const round of roundsOf(changes, idOf)) {
     const holding = await heldOf(context, changes, round);
     await write(context, changes, holding, true);
     for (const place of holding) applied[place] = true;
@@ -73,6 +73,9 @@ interface Line {
 /** How many records one update takes: some servers read longer lists in another way. */
 const LISTED = 500;
 
+/** How far a record's time may seem to lie ahead and yet be worth a hint. */
+const SLACK: Millis = 1_000;
+
 /**
  * Writes changes of different records.
  * @param checked - Whether the guards are known to hold, the records being locked.
@@ -97,7 +100,8 @@ async function write(
     lines.sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
     const count = await writeGroup(context, lines);
     if (!checked && count !== lines.length) throw new GuardFailed();
-    for (const { change } of lines) note(context, change.to);
+    const soon = Number(context.floor) + SLACK;
+    for (const { change } of lines) if (change.to !== null) context.notes.changed(change.to, soon);
   }
 }
 
@@ -148,32 +152,6 @@ function guardOf(context: Context, { from, lapsed }: Change): string {
   const claim = from.claim === null ? "null" : quoted(from.claim);
   const over = lapsed ? ` and lease_until < ${context.now}` : "";
   return ` and version = ${whole(from.version)} and claim <=> ${claim}${over}`;
-}
-
-/** How far a record's time may seem to lie ahead and yet be worth a hint. */
-const SLACK: Millis = 1_000;
-
-function note({ notes, floor }: Context, to: TaskRecord | null): void {
-  if (to === null) return;
-  if (isTerminal(to)) notes.ended.push(to.id);
-  else if (to.state === "pending") {
-    notes.work ||= to.readyAt <= Number(floor) + SLACK;
-    notes.readyAt = Math.min(notes.readyAt, to.readyAt);
-  } else if (to.state === "running" && to.cancelRequestedAt !== null) notes.cancel = true;
-}
-
-/** Of changes of one record the first comes in the first round, the second in the second, and so on. */
-function roundsOf(changes: readonly Change[]): number[][] {
-  const rounds: number[][] = [];
-  const seen = new Map<string, number>();
-  for (const [place, { from }] of changes.entries()) {
-    const round = seen.get(from.id) ?? 0;
-    seen.set(from.id, round + 1);
-    const places = rounds[round];
-    if (places === undefined) rounds.push([place]);
-    else places.push(place);
-  }
-  return rounds;
 }
 
 function kindOf({ from, to, lapsed }: Change): ChangeKind | "remove" {

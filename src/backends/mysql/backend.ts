@@ -1,19 +1,20 @@
 /** The MySQL store: the contract's methods, each one statement or one short transaction. */
-import type { Clock } from "../../contracts/clock.ts";
 import type * as contract from "../../contracts/queue-backend.ts";
-import { SiderealError } from "../../model/errors.ts";
-import { checkNamespace } from "../../model/names.ts";
 import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
 import { noneOpen } from "../sql/callers/index.ts";
-import { LaneHints, type Route } from "../sql/lane-hints.ts";
+import { Doorway } from "../sql/doorway.ts";
+import { LaneHints, laneOf, type Route } from "../sql/lane-hints.ts";
 import { Lent } from "../sql/lending.ts";
-import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
+import { Notes } from "../sql/notes.ts";
+import { type Damage, SALVAGE_LIMIT, soundly } from "../sql/salvage.ts";
+import { schemaOf } from "../sql/schema.ts";
 import { ServerClock } from "../sql/server-clock.ts";
+import type { Settings } from "../sql/settings.ts";
 import { apply, applyAll, GuardFailed, renew } from "./apply.ts";
 import { type Claimed, claim, claimAgain, look } from "./claim.ts";
 import type { Connections } from "./clients/pool.ts";
 import { type MysqlTransaction, type Session, sessionOf } from "./clients/session.ts";
-import { Context, Notes } from "./context.ts";
+import { Context } from "./context.ts";
 import { prune, tally } from "./counts.ts";
 import { setAside } from "./damage.ts";
 import { facts, findings } from "./diagnose.ts";
@@ -21,23 +22,13 @@ import { isWorthAnother, storeError } from "./errors.ts";
 import { find, page } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
 import { insert, insertAlike, together } from "./insert.ts";
-import { KnownLanes, laneOf } from "./lanes.ts";
+import { KnownLanes } from "./lanes.ts";
 import { type Names, namesIn } from "./names.ts";
-import type { Connect } from "./options.ts";
 import type { Source } from "./quotas.ts";
 import { advance, schedules } from "./schedules.ts";
 import { migrate, planned } from "./schema.ts";
 import { LocalSignals } from "./signals.ts";
 import { Sweeps, sweep } from "./tokens.ts";
-
-/** What the store is made of. */
-export interface Settings {
-  readonly connect: Connect;
-  /** The store's time, for tests; undefined: the server's clock. */
-  readonly clock: Clock | undefined;
-  /** Timers and the monotonic clock. */
-  readonly timers: Clock;
-}
 
 /** How often a claim is repeated that others left nothing of what it saw. */
 const CLAIM_TRIES = 5;
@@ -49,48 +40,47 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   readonly shared = true;
   readonly gathers = true;
   readonly signals: LocalSignals = new LocalSignals();
-  readonly schema: NonNullable<contract.QueueBackend["schema"]> = {
-    plan: (setting) => this.#plan(setting),
-    migrate: (setting) => this.#migrate(setting),
-  };
-  readonly #settings: Settings;
+  readonly schema: NonNullable<contract.QueueBackend["schema"]>;
+  readonly #settings: Settings<Connections>;
   readonly #clock: ServerClock;
   readonly #sweeps = new Sweeps();
   readonly #hints = new LaneHints();
   readonly #lanes = new KnownLanes();
   #names: Names;
-  #connections: Connections | undefined;
-  /** Whether calls are taken; those under way keep the connections until they have ended. */
-  #isOpen = false;
-  #opening: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
-  readonly #calls = new Set<Promise<unknown>>();
-  readonly #lent = new Lent<Notes>();
+  readonly #door: Doorway<Connections>;
+  readonly #lent: Lent;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings<Connections>) {
     this.#settings = settings;
-    this.#names = namesIn("sidereal", settings.clock !== undefined);
-    this.#clock = new ServerClock(settings.clock ?? settings.timers, settings.clock !== undefined);
+    this.#names = this.#namesIn("sidereal");
+    this.#clock = new ServerClock(settings);
+    this.#lent = new Lent("MySQL", (notes) => this.#tell(notes));
+    this.#door = new Doorway({
+      name: "The MySQL store",
+      place: "database",
+      open: (namespace) => this.#open(namespace),
+      close: (connections) => this.#close(connections),
+      error: storeError,
+    });
+    this.schema = schemaOf({
+      door: this.#door,
+      connect: () => settings.connect(settings.timers),
+      plan: (connections, namespace) => connections.single((session) => planned(session, namespace)),
+      migrate: (connections, namespace) => connections.single((session) => migrate(session, namespace)),
+      error: storeError,
+    });
   }
 
-  async open(setting?: contract.StoreSetting): Promise<void> {
-    await this.#closing;
-    this.#call(setting?.namespace ?? "sidereal");
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined;
-    });
-    await this.#opening;
+  open(setting?: contract.StoreSetting): Promise<void> {
+    return this.#door.open(setting);
   }
 
-  async close(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => {
-      this.#closing = undefined;
-    });
-    await this.#closing;
+  close(): Promise<void> {
+    return this.#door.close();
   }
 
   now(): Promise<Millis> {
-    return this.#run("read the clock", () => this.#alone((context) => context.time()));
+    return this.#door.run("read the clock", () => this.#alone((context) => context.time()));
   }
 
   async insert(drafts: readonly Draft[]): Promise<readonly contract.Insertion[]> {
@@ -102,7 +92,7 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   }
 
   async claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
-    return this.#run("claim", async () => {
+    return this.#door.run("claim", async () => {
       const taken = await this.#claim(request);
       if (taken.length > 0 && this.#sweeps.due()) {
         // Nothing but room depends on it, so no claim may fail because of it.
@@ -133,7 +123,7 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   }
 
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
-    return this.#run("count records", () => this.#alone((context) => tally(context, queues)));
+    return this.#door.run("count records", () => this.#alone((context) => tally(context, queues)));
   }
 
   async page(query: contract.PageQuery): Promise<contract.Page> {
@@ -141,11 +131,11 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   }
 
   async prune(query: contract.PruneQuery): Promise<number> {
-    return this.#run("prune records", () => this.#together((context) => prune(context, query)));
+    return this.#door.run("prune records", () => this.#together((context) => prune(context, query)));
   }
 
   async schedules(query: contract.ScheduleQuery): Promise<readonly contract.ScheduleRow[]> {
-    return this.#run("read schedules", () => this.#alone((context) => schedules(context, query)));
+    return this.#door.run("read schedules", () => this.#alone((context) => schedules(context, query)));
   }
 
   async advance(changes: readonly contract.ScheduleChange[]): Promise<readonly boolean[]> {
@@ -153,15 +143,15 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
   }
 
   async hold(name: string, holder: string, options: contract.HoldOptions = {}): Promise<contract.Hold> {
-    return this.#run("take a hold", () => this.#together((context) => hold(context, name, holder, options)));
+    return this.#door.run("take a hold", () => this.#together((context) => hold(context, name, holder, options)));
   }
 
   async release(name: string, holder: string): Promise<boolean> {
-    return this.#run("release a hold", () => this.#alone((context) => release(context, name, holder)));
+    return this.#door.run("release a hold", () => this.#alone((context) => release(context, name, holder)));
   }
 
   async held(prefix: string): Promise<readonly contract.Hold[]> {
-    return this.#run("list holds", () => this.#alone((context) => held(context, prefix)));
+    return this.#door.run("list holds", () => this.#alone((context) => held(context, prefix)));
   }
 
   /**
@@ -169,21 +159,19 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
    * @throws TRANSACTION_UNSUPPORTED where there is no connection to spare
    */
   async transaction<T>(body: (tx: MysqlTransaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    this.#ready();
-    const notes = new Notes();
-    const result = await this.#lent.lend("MySQL", this.#connections?.lending, notes, body, signal);
-    this.#tell(notes);
-    return result;
+    return this.#lent.lend(this.#door.enter().lending, body, signal);
   }
 
   diagnose(): Promise<readonly contract.Finding[]> {
-    return this.#run("look at the server", async () => findings(await this.#together((context) => facts(context))));
+    return this.#door.run("look at the server", async () =>
+      findings(await this.#together((context) => facts(context))),
+    );
   }
 
   /** Joins the caller's transaction, at the isolation level it has. Nobody is woken: whether it commits is not known here. */
   within(tx: MysqlTransaction): Pick<contract.QueueBackend, "insert" | "apply"> {
     const run = async <T>(doing: string, action: Action<T>): Promise<T> => {
-      this.#ready();
+      this.#door.enter();
       try {
         const session = sessionOf(tx, doing);
         // After a deadlock the server has rolled back by itself, and each statement would be committed for itself.
@@ -201,79 +189,36 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
     };
   }
 
-  async #open(): Promise<void> {
-    if (this.#connections !== undefined) return;
+  async #open(namespace: string): Promise<Connections> {
+    this.#names = this.#namesIn(namespace);
+    const { store } = this.#names;
     const connections = await this.#settings.connect(this.#settings.timers);
-    const { namespace, store } = this.#names;
-    let of = "";
     try {
       // Only what is to be migrated is waited for as long as it takes.
       const due = await connections.alone((session) => planned(session, namespace));
       if (due.statements.length > 0) await connections.single((session) => migrate(session, namespace));
-      of = await connections.transaction(async (session) => {
+      const of = await connections.transaction(async (session) => {
         const context = this.#context(session);
         const [row] = await session.query(`select clock, @@hostname, @@port, database() from ${store} for update`);
         context.heard(row?.[0]);
         await session.write(`update ${store} set clock = greatest(clock, ${context.now}) where one = 1`);
         return JSON.stringify([row?.slice(1), namespace]);
       });
+      this.signals.attach(of);
+      return connections;
     } catch (error) {
       await connections.close().catch(() => {});
-      throw storeError(error, "open the store");
+      throw error;
     }
-    this.#connections = connections;
-    this.#isOpen = true;
-    this.signals.attach(of);
   }
 
-  async #close(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
-    const connections = this.#connections;
-    if (connections === undefined) return;
-    this.#isOpen = false;
-    await Promise.allSettled(this.#calls);
-    this.#connections = undefined;
+  async #close(connections: Connections): Promise<void> {
     this.signals.detach();
-    try {
-      await connections.close();
-    } catch (error) {
-      throw storeError(error, "close the store");
-    }
+    await connections.close();
   }
 
-  /** Takes the prefix of its tables; one open store has one. */
-  #call(namespace: string): void {
-    if (namespace === this.#names.namespace) return;
-    if (this.#connections !== undefined || this.#opening !== undefined) {
-      throw new SiderealError(
-        "CONFIG_CONFLICT",
-        `This MySQL store is open under the namespace ${this.#names.namespace}, and cannot be opened under ${namespace} too; make a second store of the same database`,
-      );
-    }
-    this.#names = namesIn(checkNamespace(namespace), this.#settings.clock !== undefined);
-  }
-
-  async #plan(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
-    const namespace = checkNamespace(setting?.namespace ?? this.#names.namespace);
-    return this.#aside("read the schema", (session) => planned(session, namespace));
-  }
-
-  async #migrate(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
-    const namespace = checkNamespace(setting?.namespace ?? this.#names.namespace);
-    return this.#aside("migrate the schema", (session) => migrate(session, namespace));
-  }
-
-  /** On one of the open connections, or on one for this purpose alone. */
-  async #aside<T>(doing: string, action: (session: Session) => Promise<T>): Promise<T> {
-    const open = this.#connections;
-    const connections = open ?? (await this.#settings.connect(this.#settings.timers));
-    try {
-      return await connections.single(action);
-    } catch (error) {
-      throw storeError(error, doing);
-    } finally {
-      if (open === undefined) await connections.close();
-    }
+  #namesIn(namespace: string): Names {
+    return namesIn(namespace, this.#settings.clock !== undefined);
   }
 
   async #claim(request: contract.ClaimRequest): Promise<readonly TaskRecord[]> {
@@ -318,62 +263,38 @@ export class MysqlBackend implements contract.QueueBackend<MysqlTransaction> {
     });
   }
 
-  /** A read that may meet damaged rows: then it sets them aside and reads again. */
+  /** A read that may meet damaged rows. */
   #look<T>(doing: string, action: (context: Context, damages: Damage[]) => Promise<T>): Promise<T> {
-    return this.#run(doing, async () => {
-      const damages: Damage[] = [];
-      const found = await this.#alone((context) => action(context, damages));
-      if (damages.length === 0) return found;
-      await this.#together((context) => setAside(context, damages.slice(0, SALVAGE_LIMIT)));
-      return this.#alone((context) => action(context, []));
-    });
+    return this.#door.run(doing, () =>
+      soundly(
+        (damages: Damage[]) => this.#alone((context) => action(context, damages)),
+        (damages) => this.#together((context) => setAside(context, damages)),
+      ),
+    );
   }
 
   /** A write of a list; an empty one asks nobody. */
-  async #batch<T>(doing: string, list: readonly unknown[], action: () => Promise<T[]>): Promise<T[]> {
-    this.#ready();
-    return list.length === 0 ? [] : this.#run(doing, action);
-  }
-
-  #ready(): void {
-    if (this.#isOpen) return;
-    throw new SiderealError("STORE_CLOSED", "The MySQL store was used while it was not open");
-  }
-
-  /** Runs a call, which `close` waits for. */
-  async #run<T>(doing: string, action: () => Promise<T>): Promise<T> {
-    this.#ready();
-    const call = action();
-    this.#calls.add(call);
-    try {
-      return await call;
-    } catch (error) {
-      throw storeError(error, doing);
-    } finally {
-      this.#calls.delete(call);
-    }
+  #batch<T>(doing: string, list: readonly unknown[], action: () => Promise<T[]>): Promise<T[]> {
+    return this.#door.run(doing, list.length === 0 ? async () => [] : action);
   }
 
   /** Statements that stand each for itself. */
   #alone<T>(action: Action<T>): Promise<T> {
-    return this.#tried((run) => (this.#connections as Connections).alone(run), action);
+    return this.#tried((run) => this.#door.held.alone(run), action);
   }
 
   /** Statements that stand or fall together. */
   #together<T>(action: Action<T>): Promise<T> {
-    return this.#tried((run) => (this.#connections as Connections).transaction(run), action);
+    return this.#tried((run) => this.#door.held.transaction(run), action);
   }
 
   /** Tries again where others were in the way, and tells what was done once it is done. */
   async #tried<T>(connect: (run: (session: Session) => Promise<T>) => Promise<T>, action: Action<T>): Promise<T> {
     for (let tries = 1; ; tries += 1) {
-      let context: Context | undefined;
+      const notes = new Notes();
       try {
-        const result = await connect((session) => {
-          context = this.#context(session);
-          return action(context);
-        });
-        if (context !== undefined) this.#tell(context.notes);
+        const result = await connect((session) => action(this.#context(session, notes)));
+        this.#tell(notes);
         return result;
       } catch (error) {
         if (!isWorthAnother(error, tries)) throw error;

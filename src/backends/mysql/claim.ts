@@ -3,14 +3,14 @@
  * lane by lane, skipping what others have locked, the request's token is written down, and the records become its own.
  */
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
-import { claimed, DEADLINE_GRACE, enqueued, stamped } from "../../model/lifecycle.ts";
+import { claimed, DEADLINE_GRACE } from "../../model/lifecycle.ts";
 import type { Millis, TaskRecord } from "../../model/record.ts";
+import { FRESH, freshRecord, isFresh } from "../sql/fresh.ts";
 import { BEGINNING, type LaneName, limitOf, type Route, serves } from "../sql/lane-hints.ts";
-import { policyIn } from "../sql/policy.ts";
 import type { Text, TextRow } from "../sql/port.ts";
-import { decoded, placeOf, RowFault } from "../sql/rows.ts";
+import { damageOf } from "../sql/rows.ts";
 import type { Damage } from "../sql/salvage.ts";
-import { restored } from "../sql/text.ts";
+import { decoded } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 import { setAside } from "./damage.ts";
 import { isDuplicate } from "./errors.ts";
@@ -95,12 +95,9 @@ export async function claimAgain(context: Context, request: ClaimRequest, from: 
   return claim(context, request, from);
 }
 
-/** What is read of a record that is as it was enqueued. */
-const FRESH: readonly string[] =
-  "id task_name queue execution priority input policy created_at expires_at key ready_at".split(" ");
 const FRESH_COLUMNS = FRESH.map((name) => column("c", name)).join(", ");
 const SEQ = FRESH.length;
-const IS_FRESH = `c.version = 1 and c.tags is null and c.origin is null and c.metadata is null and c.description is null and c.execution_profile is null`;
+const IS_FRESH = isFresh("c", 1);
 
 /** Locks the rows that the request gets, best priority first. Columns: `FRESH`, seq, whether that is all there is to it. */
 async function lockedRows(
@@ -146,7 +143,7 @@ async function recordsIn(context: Context, rows: readonly TextRow[], damages: Da
   return rows
     .map((row) => {
       const full = row[SEQ + 1] === "1" ? undefined : whole.get(row[0] as string);
-      return sound(row, () => (full === undefined ? fresh(row) : decoded(full)), damages);
+      return sound(row, () => (full === undefined ? freshRecord(row) : decoded(full)), damages);
     })
     .filter((record) => record !== undefined);
 }
@@ -164,44 +161,9 @@ function sound(row: TextRow, decode: () => TaskRecord, damages: Damage[]): TaskR
   try {
     return decode();
   } catch (fault) {
-    if (!(fault instanceof RowFault)) throw fault;
-    damages.push({ id: row[0] ?? null, why: fault.message });
+    damages.push(damageOf(fault, row[0] ?? null));
     return undefined;
   }
-}
-
-const TIMES: readonly number[] = ["created_at", "expires_at", "ready_at"].map((name) => FRESH.indexOf(name));
-
-/** @throws RowFault for a time that is larger than JavaScript counts */
-function checkTimes(row: TextRow): void {
-  for (const place of TIMES) {
-    const value = row[place];
-    if (value === null || Number.isSafeInteger(Number(value))) continue;
-    throw new RowFault(placeOf(FRESH[place] as string), "is not a number of a usable size");
-  }
-}
-
-function fresh(row: TextRow): TaskRecord {
-  checkTimes(row);
-  const policy = policyIn(String(row[6]));
-  if (policy === undefined) throw new RowFault(placeOf("policy"), "does not hold a policy");
-  const draft = enqueued({
-    id: restored(String(row[0])),
-    taskName: restored(String(row[1])),
-    queue: restored(String(row[2])),
-    execution: restored(String(row[3])),
-    priority: Number(row[4]),
-    input: textOrNull(row[5]),
-    policy,
-    key: textOrNull(row[9]),
-    runAt: Number(row[10]),
-    expiresAt: row[8] === null ? null : Number(row[8]),
-  });
-  return stamped(draft, Number(row[7]));
-}
-
-function textOrNull(value: Text | undefined): string | null {
-  return typeof value === "string" ? restored(value) : null;
 }
 
 /** How many records one update takes: some servers read longer lists in another way. */

@@ -1,22 +1,11 @@
 /** What every operation runs with: a session, the names, the store's time, and the notes it takes of what it did. */
 import type { Millis } from "../../model/record.ts";
+import { Notes } from "../sql/notes.ts";
 import type { TextRow } from "../sql/port.ts";
 import type { ServerClock } from "../sql/server-clock.ts";
 import type { Session } from "./clients/session.ts";
 import type { KnownLanes, Lane } from "./lanes.ts";
 import type { Names } from "./names.ts";
-
-/** What became of records in one operation; others may want to hear of it. */
-export class Notes {
-  /** Whether records became ready. */
-  work = false;
-  /** Whether a running record was asked to stop. */
-  cancel = false;
-  /** The earliest time since which a record that came in or returned is ready. */
-  readyAt: Millis = Number.POSITIVE_INFINITY;
-  /** The records that reached a terminal state. */
-  readonly ended: string[] = [];
-}
 
 /** How many bytes one statement may carry. */
 export const CARRIED = 4_000_000;

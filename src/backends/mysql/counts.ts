@@ -1,13 +1,11 @@
 /** Counts per queue, and the removal of old records. */
 import type { PruneQuery, Tally } from "../../contracts/queue-backend.ts";
 import type { Millis } from "../../model/record.ts";
-import { STATES } from "../sql/rows.ts";
-import { restored } from "../sql/text.ts";
+import { STATES } from "../sql/columns.ts";
+import { talliesIn } from "../sql/tallies.ts";
 import type { Context } from "./context.ts";
 import { inLane } from "./lanes.ts";
 import { among, bytes, whole } from "./literals.ts";
-
-type Counts = { -readonly [Name in keyof Tally]: Tally[Name] };
 
 /** Counts, by the index alone; in one statement, so that no record is counted twice or missed on its way. */
 export async function tally(context: Context, queues: readonly string[] | undefined): Promise<Tally[]> {
@@ -18,21 +16,7 @@ export async function tally(context: Context, queues: readonly string[] | undefi
     `select t.queue, t.state, sum(t.at <= ${whole(now)}), count(*), min(t.at) from ${names.tasks} t force index (lane)
       where t.state between 0 and 5${of} group by t.state, t.queue`,
   );
-  const tallies = new Map<string, Counts>();
-  for (const [name, place, ready, all, oldest] of rows) {
-    const queue = restored(name ?? "");
-    const none = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, oldestReadyAt: null };
-    const counts = tallies.get(queue) ?? { queue, ...none };
-    tallies.set(queue, counts);
-    const state = STATES[Number(place)];
-    if (state === "pending") {
-      counts.pending = Number(ready);
-      counts.scheduled = Number(all) - Number(ready);
-      counts.oldestReadyAt = counts.pending > 0 ? Number(oldest) : null;
-    } else if (state === "dispatched") counts.running += Number(all);
-    else if (state !== undefined) counts[state] += Number(all);
-  }
-  return [...tallies.values()].sort((a, b) => Buffer.compare(Buffer.from(a.queue), Buffer.from(b.queue)));
+  return talliesIn(rows);
 }
 
 interface Old {

@@ -1,5 +1,5 @@
 /** Setting damaged rows aside: they end as failed, and what is broken in them stays as it is. */
-import { STATES } from "../sql/rows.ts";
+import { STATES } from "../sql/columns.ts";
 import { CORRUPT, type Damage, damageText } from "../sql/salvage.ts";
 import type { Context } from "./context.ts";
 import { bytes, quoted, whole } from "./literals.ts";
@@ -11,13 +11,13 @@ const FAILED = STATES.indexOf("failed");
 export async function setAside(context: Context, damages: readonly Damage[]): Promise<void> {
   const { session, names } = context;
   const now = await context.time();
-  for (const { id, why } of damages) {
-    if (id === null) continue;
+  for (const { by, why } of damages) {
+    if (by === null) continue;
     const error = `convert(${quoted(damageText(why, now))} using utf8mb4)`;
     await session.write(
       `update ${names.tasks} force index (primary) set state = ${FAILED}, version = version + 1, finished_at = ${whole(now)}, at = ${whole(now)},
         reason = convert(${quoted(CORRUPT)} using utf8mb4), error = ${error}, \`key\` = null, ref = null, lease_until = null, alarm = ${ALARM.dead}
-        where id = ${bytes(id)} and state not in (3, 4, 5)`,
+        where id = ${bytes(by)} and state not in (3, 4, 5)`,
     );
   }
 }

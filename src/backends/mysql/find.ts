@@ -1,37 +1,31 @@
 /** Reading records: each query along one index. */
 import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
-import type { Lane as HintedLane } from "../sql/lane-hints.ts";
+import { STATES } from "../sql/columns.ts";
+import type { Lane } from "../sql/lane-hints.ts";
 import type { TextRow } from "../sql/port.ts";
-import { STATES } from "../sql/rows.ts";
-import { type Damage, salvaged } from "../sql/salvage.ts";
+import { type Finding, inOrderOf, isOfDead, LOOKED_AT } from "../sql/reading.ts";
+import type { Damage } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
+import { salvaged } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 import { inLane, lanesBetween } from "./lanes.ts";
 import { among, quoted, whole } from "./literals.ts";
 import { ALARM, allOf, PENDING } from "./names.ts";
 import { cell, table } from "./sheet.ts";
 
-/** What a query is given: `damages` takes note of damaged rows that should be set aside; `lanes`: those that hints know. */
-export interface Finding {
-  readonly damages: Damage[];
-  readonly lanes: readonly HintedLane[] | undefined;
-}
-
 /** The records of one query. */
 export async function find(context: Context, query: RecordQuery, { damages, lanes }: Finding): Promise<TaskRecord[]> {
   if (query.by === "id" && query.ids.length === 0) return [];
   const rows = await rowsOf(context, query, lanes);
   const records = rows.map((row) => salvaged(row, damages));
-  if (query.by !== "id") return records;
-  const byId = new Map(records.map((record) => [record.id, record]));
-  return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
+  return query.by === "id" ? inOrderOf(query.ids, records) : records;
 }
 
 async function rowsOf(
   context: Context,
   query: RecordQuery,
-  told: readonly HintedLane[] | undefined,
+  told: readonly Lane[] | undefined,
 ): Promise<readonly TextRow[]> {
   const { session, names } = context;
   const from = `select ${allOf("t")} from ${names.tasks} t`;
@@ -75,7 +69,7 @@ async function byIds({ session, names }: Context, ids: readonly string[]): Promi
 async function next(
   context: Context,
   queues: readonly string[] | null,
-  told: readonly HintedLane[] | undefined,
+  told: readonly Lane[] | undefined,
 ): Promise<readonly TextRow[]> {
   const { session, names } = context;
   const now = await context.time();
@@ -96,15 +90,12 @@ async function next(
   return best === undefined ? [] : byIds(context, [best.id]);
 }
 
-/** How many records one page looks at. */
-const LOOKED_AT = 10_000;
-
 /** One page by id; only the records between `after` and the boundary are looked at. */
 export async function page(context: Context, query: PageQuery, damages: Damage[]): Promise<Page> {
   const { queues, tasks, states, limit, after, order } = query;
   if (queues?.length === 0 || tasks?.length === 0 || states?.length === 0) return { records: [], next: null };
   const { session, names } = context;
-  const dead = states?.every((state) => state === "failed" || state === "cancelled") ?? false;
+  const dead = isOfDead(states);
   const [direction, onward, until] = order === "newest" ? ["desc", "<", ">="] : ["asc", ">", "<="];
   const from = `from ${names.tasks} t force index (${dead ? "alarm" : "primary"}) where ${dead ? `t.alarm = ${ALARM.dead}` : "true"}${after === null ? "" : ` and t.id ${onward} ${quoted(after)}`}`;
   const sorted = `order by t.id ${direction}`;

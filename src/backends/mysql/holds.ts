@@ -1,7 +1,8 @@
 /** Named reservations. */
 import type { Hold, HoldOptions } from "../../contracts/queue-backend.ts";
+import { holdIn } from "../sql/other-rows.ts";
 import type { TextRow } from "../sql/port.ts";
-import { restored, stored } from "../sql/text.ts";
+import { stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { bytes, quoted, whole } from "./literals.ts";
 
@@ -46,13 +47,4 @@ export async function held(context: Context, prefix: string): Promise<Hold[]> {
     `select ${ALL} from ${names.holds} where name >= ${quoted(prefix)} and name < ${end} and (until is null or until > ${context.now}) order by name`,
   );
   return rows.map(holdIn);
-}
-
-function holdIn([name, holder, until, note]: TextRow): Hold {
-  return {
-    name: restored(name ?? ""),
-    holder: restored(holder ?? ""),
-    until: until === null ? null : Number(until),
-    note: note === null || note === undefined ? null : restored(note),
-  };
 }

@@ -1,18 +1,11 @@
 /** The statement that writes drafts. What differs from row to row travels as a table, what does not as a parameter. */
 import type { Draft } from "../../model/record.ts";
+import { columnOf, isConstant } from "../sql/batch.ts";
+import { DEFAULTS, DRAFTED } from "../sql/drafts.ts";
 import type { Text } from "../sql/port.ts";
-import { COLUMNS, digits, placeOf, WRITERS } from "../sql/rows.ts";
+import { COLUMNS, digits, placeOf, WRITERS } from "../sql/text-rows.ts";
 import { ALARM, type Names, PENDING, typeOf } from "./names.ts";
-import { type Column, cell, columnOf, fitting, isConstant, lines, parameter, table } from "./sheet.ts";
-
-/** The columns of a draft that the store does not stamp; those are left out that hold the default in every draft. */
-const DRAFTED: readonly number[] = COLUMNS.map((_, place) => place).filter(
-  (place) => !["created_at", "queued_at", "ready_at", "expires_at"].includes(COLUMNS[place]?.[0] as string),
-);
-const DEFAULTS: readonly Text[] = COLUMNS.map(([name, kind]) => {
-  if (kind.endsWith("?")) return null;
-  return name === "version" ? "1" : kind === "count" ? "0" : "";
-});
+import { type Column, cell, fitting, lines, parameter, table } from "./sheet.ts";
 
 /** What a batch is like. */
 export interface Shape {

@@ -3,7 +3,7 @@
  * lanes there are, one statement seeks the first record behind each lane that was there the last time: what comes up is
  * the lanes of now, each with its first record, however many records lie in between. Only what is new takes another look.
  */
-import type { Millis, TaskRecord } from "../../model/record.ts";
+import type { Millis } from "../../model/record.ts";
 import { type Gap, gapsOf } from "../sql/lane-gaps.ts";
 import { BEGINNING, type Lane as HintedLane, type LaneName } from "../sql/lane-hints.ts";
 import type { TextRow } from "../sql/port.ts";
@@ -140,15 +140,4 @@ export function inLane({ queue, task, execution, priority }: LaneName, state: nu
 /** Not lying before the lane's floor. */
 export function notBefore({ floor }: HintedLane): string {
   return floor > BEGINNING ? ` and c.at >= ${whole(floor)}` : "";
-}
-
-/** The lane of a record, and when it is ready. */
-export function laneOf({
-  queue,
-  taskName,
-  execution,
-  priority,
-  readyAt,
-}: TaskRecord): LaneName & { readonly readyAt: Millis } {
-  return { queue, task: taskName, execution, priority, readyAt };
 }

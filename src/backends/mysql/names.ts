@@ -1,5 +1,5 @@
 /** The names in one namespace, which is a prefix of tables; and the expressions that nearly every statement needs. */
-import { COLUMNS } from "../sql/rows.ts";
+import { COLUMNS } from "../sql/text-rows.ts";
 
 export interface Names {
   /** The namespace: an allow-listed word. */

@@ -18,7 +18,7 @@ export interface MysqlOptions {
 }
 
 /** How the connections are made once the store opens. */
-export type Connect = (clock: Clock) => Promise<Connections>;
+type Connect = (clock: Clock) => Promise<Connections>;
 
 /** Checks the options. @throws CONFIG_INVALID */
 export function connectBy(options: MysqlOptions): Connect {

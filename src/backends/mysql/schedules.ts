@@ -1,7 +1,6 @@
 /** Schedules: rows with a version, advanced together with the records that belong to the step. */
 import type { ScheduleChange, ScheduleQuery, ScheduleRow } from "../../contracts/queue-backend.ts";
-import type { TextRow } from "../sql/port.ts";
-import { countedOrNull } from "../sql/rows.ts";
+import { scheduleIn } from "../sql/other-rows.ts";
 import { restored, stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { insert } from "./insert.ts";
@@ -30,15 +29,6 @@ function whichOf(context: Context, query: ScheduleQuery): string {
 
 function after({ after, limit }: { after: string | null; limit: number }): string {
   return `${after === null ? "" : ` and name > ${quoted(after)}`} order by name limit ${whole(limit)}`;
-}
-
-function scheduleIn([name, version, dueAt, body]: TextRow): ScheduleRow {
-  return {
-    name: restored(name ?? ""),
-    version: countedOrNull(version) ?? 0,
-    dueAt: countedOrNull(dueAt),
-    body: restored(body ?? ""),
-  };
 }
 
 /**

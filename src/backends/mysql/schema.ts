@@ -7,7 +7,9 @@
  */
 import type { MigrationPlan } from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
-import { COLUMNS } from "../sql/rows.ts";
+import { defaultOf } from "../sql/columns.ts";
+import { checkKnown } from "../sql/schema.ts";
+import { COLUMNS } from "../sql/text-rows.ts";
 import type { Session } from "./clients/session.ts";
 import { bytes } from "./literals.ts";
 import { LENGTHS, typeOf } from "./names.ts";
@@ -72,11 +74,6 @@ function columns(): string {
   }).join(",\n");
 }
 
-function defaultOf(name: string, kind: string): string {
-  if (name === "version") return " default 1";
-  return kind === "count" ? " default 0" : "";
-}
-
 /** Version of the schema in the database; 0: none. @throws STORE_SCHEMA if the tables are somebody else's */
 export async function schemaVersion(session: Session, namespace: string): Promise<number> {
   const wanted = ["tasks", "claims", "store"].map((table) => bytes(`${namespace}_${table}`));
@@ -122,12 +119,7 @@ export async function planned(
 ): Promise<MigrationPlan> {
   const from = await schemaVersion(session, namespace);
   const to = migrations.length;
-  if (from > to) {
-    throw new SiderealError(
-      "STORE_SCHEMA",
-      `The tables of ${namespace} have version ${from}; this version of sidereal knows up to ${to}, so it must be upgraded`,
-    );
-  }
+  checkKnown(`The tables of ${namespace} have version`, from, to);
   const statements = migrations
     .slice(from)
     .flatMap((migration, at) => [

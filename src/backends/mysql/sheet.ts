@@ -3,23 +3,12 @@
  * the statement's business, so that a few prepared ones serve every batch.
  */
 import { SiderealError } from "../../model/errors.ts";
+import type { BatchColumn } from "../sql/batch.ts";
 import type { Text } from "../sql/port.ts";
 import { LENGTHS, type Type } from "./names.ts";
 
-/** One column of a batch. A single value stands for every row. */
-export interface Column {
-  readonly name: string;
-  readonly type: Type;
-  readonly values: readonly Text[];
-}
-
-/** The column of these items, kept as a single value where all have the same: most columns of most batches. */
-export function columnOf<Item>(items: readonly Item[], name: string, type: Type, value: (item: Item) => Text): Column {
-  const first = items[0] === undefined ? null : value(items[0]);
-  let at = 1;
-  while (at < items.length && value(items[at] as Item) === first) at += 1;
-  return { name, type, values: at >= items.length ? [first] : items.map(value) };
-}
+/** One column of a batch. */
+export type Column = BatchColumn<Type>;
 
 const TYPES: Readonly<Record<Type, string>> = {
   bytes: "longtext character set utf8mb4",
@@ -51,12 +40,6 @@ export function parameter(type: Type): string {
 export function lines(columns: readonly Column[]): string[] {
   const count = columns[0]?.values.length ?? 0;
   return Array.from({ length: count }, (_, at) => JSON.stringify(columns.map(({ values }) => values[at] ?? null)));
-}
-
-/** Whether every row holds the same. */
-export function isConstant(values: readonly Text[]): boolean {
-  const first = values[0];
-  return values.every((value) => value === first);
 }
 
 /** The places of lines in groups, none of which is larger than so many bytes unless it holds a single line. */

@@ -4,7 +4,7 @@
  */
 import type { Cancel } from "../../contracts/clock.ts";
 import type { Hint, Signals } from "../../contracts/signals.ts";
-import type { Notes } from "./context.ts";
+import type { Notes } from "../sql/notes.ts";
 
 /** The open stores of this process, by what they are stores of. */
 const open = new Map<string, Set<LocalSignals>>();

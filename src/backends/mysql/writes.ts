@@ -3,20 +3,15 @@
  * mostly hold the same, or the same as their neighbour: a column's values travel once for each run of equal ones.
  */
 import { isTerminal, type TaskRecord } from "../../model/record.ts";
+import { FIXED } from "../sql/columns.ts";
 import type { Text } from "../sql/port.ts";
-import { digits, NAMES, placeOf, WRITERS } from "../sql/rows.ts";
+import { digits, NAMES, placeOf, WRITERS } from "../sql/text-rows.ts";
 import { bytes } from "./literals.ts";
 import { ALARM, LENGTHS, type Type, typeOf } from "./names.ts";
 import { fitting } from "./sheet.ts";
 
 /** `complete`: the common ending, which writes little; `change`: the request stays; `replace`: everything. */
 export type ChangeKind = "complete" | "change" | "replace";
-
-/** What was fixed at enqueue. */
-const FIXED: readonly string[] =
-  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description origin".split(
-    " ",
-  );
 
 /** The columns that follow from others: what the indexes look at. */
 const DERIVED: Readonly<Record<string, (record: TaskRecord) => Text>> = {

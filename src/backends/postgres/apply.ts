@@ -4,19 +4,20 @@
  */
 import type { Change, ClaimRef, Renewal } from "../../contracts/queue-backend.ts";
 import { isTerminal, type Millis, type TaskRecord } from "../../model/record.ts";
-import { isCompletion, isSameRequest } from "../sql/changes.ts";
+import { columnOf } from "../sql/batch.ts";
+import { idOf, isCompletion, isSameRequest, roundsOf } from "../sql/changes.ts";
 import type { Text } from "../sql/port.ts";
-import { COLUMNS, digits, placeOf, safe, WRITERS } from "../sql/rows.ts";
 import { restored, stored } from "../sql/text.ts";
+import { COLUMNS, digits, placeOf, safe, WRITERS } from "../sql/text-rows.ts";
 import { type Context, textsIn } from "./context.ts";
 import { typeOf } from "./names.ts";
-import { type Column, columnOf, sheet } from "./sheet.ts";
+import { type Column, sheet } from "./sheet.ts";
 import { type ChangeKind, changing, existing, renewing, WRITTEN } from "./writes.ts";
 
 /** Replaces each record whose guard holds, in input order. */
 export async function apply(context: Context, changes: readonly Change[]): Promise<boolean[]> {
   const applied = changes.map(() => false);
-  for (const round of roundsOf(changes)) {
+  for (const round of roundsOf(changes, idOf)) {
     const kinds = new Map<ChangeKind, number[]>();
     for (const place of round) {
       const kind = kindOf(changes[place] as Change);
@@ -60,20 +61,6 @@ async function existingOf(context: Context, ids: readonly string[]): Promise<Set
   return new Set(rows.map(([id]) => id));
 }
 
-/** Of changes of one record the first comes in the first round, the second in the second, and so on. */
-function roundsOf(changes: readonly Change[]): number[][] {
-  const rounds: number[][] = [];
-  const seen = new Map<string, number>();
-  for (const [place, { from }] of changes.entries()) {
-    const round = seen.get(from.id) ?? 0;
-    seen.set(from.id, round + 1);
-    const places = rounds[round];
-    if (places === undefined) rounds.push([place]);
-    else places.push(place);
-  }
-  return rounds;
-}
-
 function kindOf({ from, to, lapsed }: Change): ChangeKind {
   const ended = isTerminal(from);
   if (to === null) return ended ? "forget" : "remove";
@@ -102,16 +89,8 @@ async function write(
     const { from, to } = batch[at] as Change;
     if (some !== undefined && !some.has(from.id)) continue;
     applied[place] = true;
-    if (to !== null) note(context, to, now);
+    if (to !== null) context.notes.changed(to, now);
   }
-}
-
-function note({ notes }: Context, to: TaskRecord, now: Millis): void {
-  if (isTerminal(to)) notes.ended.push(to.id);
-  else if (to.state === "pending") {
-    if (to.readyAt <= now) notes.work = true;
-    notes.readyAt = Math.min(notes.readyAt, to.readyAt);
-  } else if (to.state === "running" && to.cancelRequestedAt !== null) notes.cancel = true;
 }
 
 /** The guard's columns and those that this kind writes. */

@@ -1,19 +1,20 @@
 /** Claiming: what the worker asks for, as one statement; and what it answers, as records. */
 import type { Clock } from "../../contracts/clock.ts";
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
-import { type ClaimFacts, claimed, enqueued, stamped } from "../../model/lifecycle.ts";
-import type { Millis, TaskRecord } from "../../model/record.ts";
-import { isLimited, type LaneHints, type LaneName, type Route } from "../sql/lane-hints.ts";
-import { policyIn } from "../sql/policy.ts";
+import { type ClaimFacts, claimed } from "../../model/lifecycle.ts";
+import type { TaskRecord } from "../../model/record.ts";
+import { freshRecord } from "../sql/fresh.ts";
+import { isLimited, type LaneHints, type LaneName, laneOf, type Route } from "../sql/lane-hints.ts";
 import type { Text, TextRow } from "../sql/port.ts";
-import { decoded, placeOf, RowFault } from "../sql/rows.ts";
+import { damageOf } from "../sql/rows.ts";
 import { type Damage, SALVAGE_LIMIT } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
+import { decoded } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 import { setAside } from "./damage.ts";
 import { gapsIn, toldIn } from "./lane-search.ts";
 import { allOf } from "./names.ts";
-import { type ClaimForm, claiming, TAKEN } from "./taking.ts";
+import { type ClaimForm, claiming } from "./taking.ts";
 
 /** How often a claim is repeated that others left nothing of what it saw. */
 const TRIES = 5;
@@ -82,10 +83,6 @@ function lanesIn(value: Text | undefined): LaneName[] {
   }));
 }
 
-function laneOf({ queue, taskName, execution, priority, readyAt }: TaskRecord): LaneName & { readyAt: Millis } {
-  return { queue, task: taskName, execution, priority, readyAt };
-}
-
 /** The records in the rows of a claim, in claim order; damaged ones are set aside. */
 async function recordsIn(context: Context, rows: readonly TextRow[], facts: ClaimFacts): Promise<TaskRecord[]> {
   const taken: Taken[] = [];
@@ -94,8 +91,7 @@ async function recordsIn(context: Context, rows: readonly TextRow[], facts: Clai
     try {
       taken.push({ record: recordIn(row, facts), seq: Number(row[11]) });
     } catch (fault) {
-      if (!(fault instanceof RowFault)) throw fault;
-      damages.push({ id: row[0] ?? null, why: fault.message });
+      damages.push(damageOf(fault, row[0] ?? null));
     }
   }
   if (damages.length > 0) await setAside(context, damages.slice(0, SALVAGE_LIMIT));
@@ -106,42 +102,11 @@ function inOrder({ record: a, seq: first }: Taken, { record: b, seq: second }: T
   return b.priority - a.priority || a.readyAt - b.readyAt || first - second;
 }
 
-const TIMES: readonly number[] = ["created_at", "expires_at", "ready_at"].map((name) => TAKEN.indexOf(name));
-
-/** @throws RowFault for a time that is larger than JavaScript counts */
-function checkTimes(row: TextRow): void {
-  for (const place of TIMES) {
-    const value = row[place];
-    if (value === null || Number.isSafeInteger(Number(value))) continue;
-    throw new RowFault(placeOf(TAKEN[place] as string), "is not a number of a usable size");
-  }
-}
-
 /** The record in a row of `TAKEN`. @throws RowFault */
 function recordIn(row: TextRow, facts: ClaimFacts): TaskRecord {
   const whole = row[12];
   if (typeof whole === "string") return decoded(JSON.parse(whole) as Text[]);
-  checkTimes(row);
-  const policy = policyIn(String(row[6]));
-  if (policy === undefined) throw new RowFault(placeOf("policy"), "does not hold a policy");
-  const createdAt = Number(row[7]);
-  const draft = enqueued({
-    id: restored(String(row[0])),
-    taskName: restored(String(row[1])),
-    queue: restored(String(row[2])),
-    execution: restored(String(row[3])),
-    priority: Number(row[4]),
-    input: textOrNull(row[5]),
-    policy,
-    key: textOrNull(row[9]),
-    runAt: Number(row[10]),
-    expiresAt: row[8] === null ? null : Number(row[8]),
-  });
-  return claimed(stamped(draft, createdAt), facts);
-}
-
-function textOrNull(value: Text | undefined): string | null {
-  return typeof value === "string" ? restored(value) : null;
+  return claimed(freshRecord(row), facts);
 }
 
 /** What the token owns already: the reply to its claim was lost. */
@@ -156,8 +121,7 @@ async function owned(context: Context, token: string): Promise<TaskRecord[]> {
     try {
       records.push(decoded(row));
     } catch (fault) {
-      if (!(fault instanceof RowFault)) throw fault;
-      damages.push({ id: row[0] ?? null, why: fault.message });
+      damages.push(damageOf(fault, row[0] ?? null));
     }
   }
   if (damages.length > 0) await setAside(context, damages.slice(0, SALVAGE_LIMIT));

@@ -1,11 +1,10 @@
 /** Counts per queue, and the removal of old records. */
 import type { PruneQuery, Tally } from "../../contracts/queue-backend.ts";
-import { STATES } from "../sql/rows.ts";
-import { restored, stored } from "../sql/text.ts";
+import { STATES } from "../sql/columns.ts";
+import { talliesIn } from "../sql/tallies.ts";
+import { stored } from "../sql/text.ts";
 import type { Context } from "./context.ts";
 import { listed } from "./sheet.ts";
-
-type Counts = { -readonly [Name in keyof Tally]: Tally[Name] };
 
 /** Counts, by index alone; in one statement, so that no record is counted twice or missed on its way. */
 export async function tally(context: Context, queues: readonly string[] | undefined): Promise<Tally[]> {
@@ -16,22 +15,9 @@ export async function tally(context: Context, queues: readonly string[] | undefi
         from ${live}, k where state = 0 and ${of} group by queue
       union all select queue, 2, 0, count(*), null from ${live} where state in (1, 2) and ${of} group by queue
       union all select queue, state, 0, count(*), null from ${done} where ${of} group by queue, state)
-    select queue, state::text, ready::text, n::text, oldest::text from counts order by queue`;
+    select queue, state::text, ready::text, n::text, oldest::text from counts`;
   const rows = await context.timed(text, [queues === undefined ? null : JSON.stringify(queues.map(stored))]);
-  const tallies = new Map<string, Counts>();
-  for (const [name, place, ready, all, oldest] of rows) {
-    const queue = restored(name ?? "");
-    const none = { pending: 0, scheduled: 0, running: 0, completed: 0, failed: 0, cancelled: 0, oldestReadyAt: null };
-    const counts = tallies.get(queue) ?? { queue, ...none };
-    tallies.set(queue, counts);
-    const state = STATES[Number(place)];
-    if (state === "pending") {
-      counts.pending = Number(ready);
-      counts.scheduled = Number(all) - Number(ready);
-      counts.oldestReadyAt = counts.pending > 0 ? Number(oldest) : null;
-    } else if (state !== undefined && state !== "dispatched") counts[state] = Number(all);
-  }
-  return [...tallies.values()];
+  return talliesIn(rows);
 }
 
 /** Deletes terminal records of these states, oldest first. */

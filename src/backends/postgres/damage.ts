@@ -1,7 +1,9 @@
 /** Setting damaged rows aside: they end as failed, and what is broken in them stays as it is. */
+
+import { STATES } from "../sql/columns.ts";
 import type { Text } from "../sql/port.ts";
-import { NAMES, STATES } from "../sql/rows.ts";
 import { CORRUPT, type Damage, damageText } from "../sql/salvage.ts";
+import { NAMES } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 import { type Column, sheet } from "./sheet.ts";
 
@@ -13,7 +15,7 @@ export async function setAside(context: Context, damages: readonly Damage[]): Pr
   const [row] = await context.timed(`select (${clock})::text`, []);
   const now = context.time(row?.[0]);
   const columns: readonly Column[] = [
-    { name: "id", type: "text", values: damages.map(({ id }) => id) },
+    { name: "id", type: "text", values: damages.map(({ by }) => by) },
     { name: "error", type: "text", values: damages.map(({ why }) => damageText(why, now)) },
   ];
   const { cte, values } = sheet("u", 2, columns);

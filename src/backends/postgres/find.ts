@@ -1,30 +1,24 @@
 /** Reading records: each query along one index; live and ended records as one. */
 import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
+import { STATES } from "../sql/columns.ts";
 import type { Lane } from "../sql/lane-hints.ts";
 import type { Text, TextRow } from "../sql/port.ts";
-import { NAMES, STATES } from "../sql/rows.ts";
-import { type Damage, salvaged } from "../sql/salvage.ts";
+import { type Finding, inOrderOf, isOfDead, LOOKED_AT } from "../sql/reading.ts";
+import type { Damage } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
+import { NAMES, salvaged } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 import { everyLane, gapsIn, lanesBetween, toldIn } from "./lane-search.ts";
 import { allOf, type Names } from "./names.ts";
 import { listed } from "./sheet.ts";
-
-/** What a query is given: `damages` takes note of damaged rows that should be set aside; `lanes`: those that hints know. */
-export interface Finding {
-  readonly damages: Damage[];
-  readonly lanes: readonly Lane[] | undefined;
-}
 
 /** The records of one query. */
 export async function find(context: Context, query: RecordQuery, { damages, lanes }: Finding): Promise<TaskRecord[]> {
   if (query.by === "id" && query.ids.length === 0) return [];
   const rows = await rowsOf(context, query, lanes);
   const records = rows.map((row) => salvaged(row, damages));
-  if (query.by !== "id") return records;
-  const byId = new Map(records.map((record) => [record.id, record]));
-  return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
+  return query.by === "id" ? inOrderOf(query.ids, records) : records;
 }
 
 function rowsOf(context: Context, query: RecordQuery, lanes: readonly Lane[] | undefined): Promise<readonly TextRow[]> {
@@ -79,9 +73,6 @@ function next({ live, now }: Names, told: boolean): string {
     select ${allOf("t")} from ${live} t where t.id = any(array(select id from first))`;
 }
 
-/** How many records one page looks at. */
-const LOOKED_AT = 10_000;
-
 /** One page by id; only the records between `after` and the boundary are looked at. */
 export async function page(context: Context, query: PageQuery, damages: Damage[]): Promise<Page> {
   const { queues, tasks, states, limit } = query;
@@ -106,7 +97,7 @@ export async function page(context: Context, query: PageQuery, damages: Damage[]
  */
 function paging({ live, done }: Names, { order, after, states }: PageQuery, filtered: boolean): string {
   const [direction, onward, until] = order === "newest" ? ["desc", "<", ">="] : ["asc", ">", "<="];
-  const dead = states?.every((state) => state === "failed" || state === "cancelled") ?? false;
+  const dead = isOfDead(states);
   const places = (states ?? STATES).map((state) => STATES.indexOf(state));
   const tables = [
     ...(places.some((place) => place < 3) ? [live] : []),

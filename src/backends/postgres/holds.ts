@@ -1,9 +1,9 @@
 /** Named reservations. */
 import type { Hold, HoldOptions } from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
-import type { TextRow } from "../sql/port.ts";
-import { digits, safe } from "../sql/rows.ts";
-import { restored, stored } from "../sql/text.ts";
+import { holdIn } from "../sql/other-rows.ts";
+import { stored } from "../sql/text.ts";
+import { digits, safe } from "../sql/text-rows.ts";
 import type { Context } from "./context.ts";
 
 /** How often a reservation is asked for that is given back whenever it is looked at. */
@@ -43,13 +43,4 @@ export async function held(context: Context, prefix: string): Promise<Hold[]> {
     where h.name >= $2::text and h.name < $3::text and (h.until is null or h.until > k.now) order by h.name`;
   const rows = await context.timed(text, [stored(prefix), `${stored(prefix)}\u{10ffff}`]);
   return rows.map(holdIn);
-}
-
-function holdIn([name, holder, until, note]: TextRow): Hold {
-  return {
-    name: restored(name ?? ""),
-    holder: restored(holder ?? ""),
-    until: until === null ? null : Number(until),
-    note: note === null || note === undefined ? null : restored(note),
-  };
 }

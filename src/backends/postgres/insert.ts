@@ -1,15 +1,14 @@
 /** Enqueueing: new records in, or the old ones that hold the id or the key. */
 import type { Insertion } from "../../contracts/queue-backend.ts";
-import { SiderealError } from "../../model/errors.ts";
-import { stamped } from "../../model/lifecycle.ts";
 import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
+import { columnOf, isConstant } from "../sql/batch.ts";
+import { DEFAULTS, DRAFTED, INSERT_TRIES, lookUp, refusedWithoutReason, sorted, written } from "../sql/drafts.ts";
 import type { Text } from "../sql/port.ts";
-import { COLUMNS, digits, placeOf, WRITERS } from "../sql/rows.ts";
-import { salvaged } from "../sql/salvage.ts";
 import { restored, stored } from "../sql/text.ts";
+import { COLUMNS, digits, placeOf, salvaged, WRITERS } from "../sql/text-rows.ts";
 import { type Context, textsIn } from "./context.ts";
 import { allOf, type Names, typeOf } from "./names.ts";
-import { type Column, columnOf, isConstant, listed, sheet } from "./sheet.ts";
+import { type Column, listed, sheet } from "./sheet.ts";
 
 /** How many drafts one statement takes; the place of each within its batch has this much room. */
 const TOGETHER = 10_000;
@@ -17,24 +16,12 @@ const TOGETHER = 10_000;
 /** How many characters of input and metadata one statement takes. */
 const CHARACTERS = 32_000_000;
 
-/** How often drafts are tried whose holder is gone whenever it is looked for. */
-const TRIES = 10;
-
-/** The columns of a draft that the store does not stamp; all but the id are left out where every draft has the default. */
-const DRAFTED: readonly number[] = COLUMNS.map((_, place) => place).filter(
-  (place) => !["created_at", "queued_at", "ready_at", "expires_at"].includes(COLUMNS[place]?.[0] as string),
-);
-const DEFAULTS: readonly Text[] = COLUMNS.map(([name, kind]) => {
-  if (kind.endsWith("?")) return null;
-  return name === "version" ? "1" : kind === "count" ? "0" : "";
-});
-
 /** Writes what is new. More than one piece is to be written in a transaction. */
 export async function insert(context: Context, drafts: readonly Draft[]): Promise<Insertion[]> {
   const answers: (Insertion | undefined)[] = drafts.map(() => undefined);
   let open = drafts.map((_, place) => place);
   for (let tries = 0; open.length > 0; tries += 1) {
-    if (tries === TRIES) throw refusedWithoutReason(drafts[open[0] as number] as Draft);
+    if (tries === INSERT_TRIES) throw refusedWithoutReason(drafts[open[0] as number] as Draft);
     const { first, later: losers } = sorted(drafts, open);
     for (const piece of piecesOf(drafts, first)) {
       const { created, now } = await write(
@@ -44,40 +31,12 @@ export async function insert(context: Context, drafts: readonly Draft[]): Promis
       for (const place of piece) {
         const draft = drafts[place] as Draft;
         if (created !== "all" && !created.has(draft.record.id)) losers.push(place);
-        else answers[place] = { created: true, record: noted(context, stamped(draft, now), now) };
+        else answers[place] = written(draft, now, context.notes);
       }
     }
-    open = losers.length === 0 ? [] : await lookUp(context, drafts, losers, answers);
+    open = losers.length === 0 ? [] : await lookUp(drafts, losers, answers, (ids, keys) => holders(context, ids, keys));
   }
   return answers as Insertion[];
-}
-
-/** Of drafts under one id or key the first is tried alone, since a statement writes in another order than that of the batch. */
-function sorted(drafts: readonly Draft[], open: readonly number[]): { first: readonly number[]; later: number[] } {
-  if (isDistinct(drafts, open)) return { first: open, later: [] };
-  const ids = new Set<string>();
-  const keys = new Set<string>();
-  const first: number[] = [];
-  const later: number[] = [];
-  for (const place of open) {
-    const { id, key } = (drafts[place] as Draft).record;
-    const isFirst = !ids.has(id) && (key === null || !keys.has(key));
-    ids.add(id);
-    if (key !== null) keys.add(key);
-    (isFirst ? first : later).push(place);
-  }
-  return { first, later };
-}
-
-/** Whether the drafts come in the order of their ids and without keys, as they nearly always do. */
-function isDistinct(drafts: readonly Draft[], places: readonly number[]): boolean {
-  let last = "";
-  for (const place of places) {
-    const { id, key } = (drafts[place] as Draft).record;
-    if (key !== null || id <= last) return false;
-    last = id;
-  }
-  return true;
 }
 
 /** Whether the drafts need more than one statement. */
@@ -107,15 +66,6 @@ function piecesOf(drafts: readonly Draft[], places: readonly number[]): (readonl
     }
   }
   return pieces;
-}
-
-function noted(context: Context, record: TaskRecord, now: Millis): TaskRecord {
-  const { notes } = context;
-  if (record.readyAt <= now) {
-    notes.work = true;
-    notes.readyAt = Math.min(notes.readyAt, record.readyAt);
-  }
-  return record;
 }
 
 /** One statement: the ids that were written, and when. */
@@ -158,13 +108,13 @@ export function insertion(names: Names, drafts: readonly Draft[]): { text: strin
     ...(isSorted ? [] : [{ name: "place", type: "bigint", values: places.map((place) => String(place + 1)) } as const]),
   ];
   const { cte, values } = sheet("u", 3, [...columns, ...stamps], isSorted ? "place" : undefined);
-  const written = columns.map(({ name }) => name).join(", ");
+  const named = columns.map(({ name }) => name).join(", ");
   const chosen = columns.map(({ name }) => `u.${name}`).join(", ");
   const readyAt = "coalesce(u.run_at, k.now + u.ready_in)";
   const expiresAt = `case when u.expires_in is null then u.expires_at else greatest(${readyAt}, k.now) + u.expires_in end`;
   const text = `with k as materialized (select ${names.now} as now, nextval('${names.batches}') * 1000000 as batch),
     ${cte},
-    i as (insert into ${names.live} (${written}, created_at, queued_at, ready_at, expires_at, timeout, seq)
+    i as (insert into ${names.live} (${named}, created_at, queued_at, ready_at, expires_at, timeout, seq)
       select ${chosen}, k.now, k.now, ${readyAt}, ${expiresAt}, u.timeout, k.batch + u.place from k, u on conflict do nothing returning id),
     n as materialized (select array_agg(id) as ids from i)
     select k.now::text, case when cardinality(n.ids) = $2::text::integer then null else coalesce(array_to_json(n.ids)::text, '[]') end as created,
@@ -172,48 +122,18 @@ export function insertion(names: Names, drafts: readonly Draft[]): { text: strin
   return { text, values: [String(drafts.length), ...values] };
 }
 
-/** Finds out who refused these drafts; answers with those whose refuser is gone meanwhile. */
-async function lookUp(
-  context: Context,
-  drafts: readonly Draft[],
-  losers: readonly number[],
-  answers: (Insertion | undefined)[],
-): Promise<number[]> {
-  const ids = losers.map((place) => (drafts[place] as Draft).record.id);
-  const keys = losers.map((place) => (drafts[place] as Draft).record.key).filter((key) => key !== null);
-  const { byId, byKey } = await holders(context, ids, keys);
-  return losers.filter((place) => {
-    const { id, key } = (drafts[place] as Draft).record;
-    const same = byId.get(id);
-    const holder = key === null ? undefined : byKey.get(key);
-    if (same !== undefined) answers[place] = { created: false, by: "id", record: same };
-    else if (holder !== undefined) answers[place] = { created: false, by: "key", record: holder };
-    return same === undefined && holder === undefined;
-  });
-}
-
+/** The records that hold one of these ids or keys. */
 async function holders(
   context: Context,
   ids: readonly string[],
   keys: readonly string[],
-): Promise<{ byId: Map<string, TaskRecord>; byKey: Map<string, TaskRecord> }> {
+): Promise<readonly TaskRecord[]> {
   const { live, done } = context.names;
   const text = `select ${allOf("t")} from ${live} t where t.id = any(array(${listed("$1")}))
     union all select ${allOf("t")} from ${done} t where t.id = any(array(${listed("$1")}))
     union all select ${allOf("t")} from ${live} t where t.key is not null and t.key = any(array(${listed("$2")}))`;
   const rows = await context.session.query(text, [JSON.stringify(ids.map(stored)), JSON.stringify(keys.map(stored))]);
-  const byId = new Map<string, TaskRecord>();
-  const byKey = new Map<string, TaskRecord>();
-  for (const row of rows) {
-    const record = salvaged(row, []);
-    byId.set(record.id, record);
-    if (record.key !== null) byKey.set(record.key, record);
-  }
-  return { byId, byKey };
-}
-
-function refusedWithoutReason({ record }: Draft): SiderealError {
-  return new SiderealError("STORE_FAILED", `The store refused task ${record.id} without a reason, ${TRIES} times`);
+  return rows.map((row) => salvaged(row, []));
 }
 
 function order(a: string, b: string): number {

@@ -1,6 +1,6 @@
 /** The names in one namespace, which is a schema of its own; and the expressions that nearly every statement needs. */
-import { COLUMNS, type Kind, NAMES } from "../sql/rows.ts";
-import type { Column } from "./sheet.ts";
+import type { Kind } from "../sql/columns.ts";
+import { COLUMNS, NAMES } from "../sql/text-rows.ts";
 
 export interface Names {
   /** The namespace: an allow-listed word. */
@@ -41,8 +41,11 @@ export function namesIn(namespace: string, injected: boolean): Names {
   };
 }
 
+/** The types in which columns are stored. */
+export type Type = "text" | "bigint" | "integer";
+
 /** The type of a column. */
-export function typeOf(kind: Kind): Column["type"] {
+export function typeOf(kind: Kind): Type {
   if (kind === "count") return "integer";
   return kind === "number" || kind === "number?" ? "bigint" : "text";
 }

@@ -27,7 +27,7 @@ export interface PostgresOptions {
 }
 
 /** How the connections are made once the store opens. */
-export type Connect = (clock: Clock) => Promise<PostgresConnections>;
+type Connect = (clock: Clock) => Promise<PostgresConnections>;
 
 /** Connections with what some clients have besides: a listening connection, and transactions for handlers. */
 export interface PostgresConnections extends Connections, Partial<Listening> {

@@ -1,21 +1,18 @@
 /** Schedules: rows with a version, advanced together with the records that belong to the step. */
 import type { ScheduleChange, ScheduleQuery, ScheduleRow } from "../../contracts/queue-backend.ts";
+import { roundsOf } from "../sql/changes.ts";
+import { scheduleIn } from "../sql/other-rows.ts";
 import type { TextRow } from "../sql/port.ts";
-import { countedOrNull, digits } from "../sql/rows.ts";
-import { restored, stored } from "../sql/text.ts";
+import { stored } from "../sql/text.ts";
+import { digits } from "../sql/text-rows.ts";
 import { type Context, textsIn } from "./context.ts";
 import { insert } from "./insert.ts";
-import type { Names } from "./names.ts";
+import type { Names, Type } from "./names.ts";
 import { type Column, listed, sheet } from "./sheet.ts";
 
 /** The schedules of one query, by name. */
 export async function schedules(context: Context, query: ScheduleQuery): Promise<ScheduleRow[]> {
-  return (await rowsOf(context, query)).map(([name, version, dueAt, body]) => ({
-    name: restored(name ?? ""),
-    version: countedOrNull(version) ?? 0,
-    dueAt: countedOrNull(dueAt),
-    body: restored(body ?? ""),
-  }));
+  return (await rowsOf(context, query)).map(scheduleIn);
 }
 
 function rowsOf(context: Context, query: ScheduleQuery): Promise<readonly TextRow[]> {
@@ -50,7 +47,7 @@ function rowsOf(context: Context, query: ScheduleQuery): Promise<readonly TextRo
 /** Compare-and-set on each, and the ticks of those where it held; to be called in a transaction. */
 export async function advance(context: Context, changes: readonly ScheduleChange[]): Promise<boolean[]> {
   const held = changes.map(() => false);
-  for (const round of roundsOf(changes)) {
+  for (const round of roundsOf(changes, nameOf)) {
     for (const kind of ["add", "step", "remove"] as const) {
       await write(
         context,
@@ -73,21 +70,6 @@ function kindOf({ from, to }: ScheduleChange): StepKind | undefined {
   return to === null ? "remove" : "step";
 }
 
-/** Of changes of one schedule the first comes in the first round, the second in the second, and so on. */
-function roundsOf(changes: readonly ScheduleChange[]): number[][] {
-  const rounds: number[][] = [];
-  const seen = new Map<string, number>();
-  for (const [place, { from, to }] of changes.entries()) {
-    const name = (from ?? to)?.name ?? "";
-    const round = seen.get(name) ?? 0;
-    seen.set(name, round + 1);
-    const places = rounds[round];
-    if (places === undefined) rounds.push([place]);
-    else places.push(place);
-  }
-  return rounds;
-}
-
 async function write(
   context: Context,
   kind: StepKind,
@@ -99,7 +81,7 @@ async function write(
   const sorted = places
     .map((place) => ({ place, name: stored(nameOf(changes[place] as ScheduleChange)) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const column = (name: string, type: Column["type"], value: (change: ScheduleChange) => string | null): Column => ({
+  const column = (name: string, type: Type, value: (change: ScheduleChange) => string | null): Column => ({
     name,
     type,
     values: sorted.map(({ place }) => value(changes[place] as ScheduleChange)),

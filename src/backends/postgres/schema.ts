@@ -7,8 +7,10 @@
  */
 import type { MigrationPlan } from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
+import { defaultOf } from "../sql/columns.ts";
 import type { Session } from "../sql/port.ts";
-import { COLUMNS, NAMES } from "../sql/rows.ts";
+import { checkKnown } from "../sql/schema.ts";
+import { COLUMNS, NAMES } from "../sql/text-rows.ts";
 import { typeOf } from "./names.ts";
 import { enqueueFunctions } from "./sql-enqueue.ts";
 
@@ -124,24 +126,8 @@ end $$`;
 function columns(): string {
   return COLUMNS.map(([name, kind]) => {
     const type = typeOf(kind) === "text" ? 'text collate "C"' : typeOf(kind);
-    return `  ${name} ${type}${kind.endsWith("?") ? "" : ` not null${defaultOf(name)}`}`;
+    return `  ${name} ${type}${kind.endsWith("?") ? "" : ` not null${defaultOf(name, kind)}`}`;
   }).join(",\n");
-}
-
-function defaultOf(name: string): string {
-  if (name === "version") return " default 1";
-  const counts = [
-    "state",
-    "priority",
-    "attempt",
-    "failures",
-    "losses",
-    "interruptions",
-    "snoozes",
-    "revivals",
-    "begun",
-  ];
-  return counts.includes(name) ? " default 0" : "";
 }
 
 /** Version of the schema in the database; 0: none. @throws STORE_SCHEMA if the tables are somebody else's */
@@ -175,12 +161,7 @@ export async function planned(
 ): Promise<MigrationPlan> {
   const from = await schemaVersion(session, namespace);
   const to = migrations.length;
-  if (from > to) {
-    throw new SiderealError(
-      "STORE_SCHEMA",
-      `The schema ${namespace} has version ${from}; this version of sidereal knows up to ${to}, so it must be upgraded`,
-    );
-  }
+  checkKnown(`The schema ${namespace} has version`, from, to);
   const statements = migrations.slice(from).flatMap((migration) => migration(`"${namespace}"`));
   if (from < to) statements.push(`update "${namespace}".store set schema_version = ${to}`);
   if (from === 0 && !(await hasSchema(session, namespace))) statements.unshift(`create schema "${namespace}"`);

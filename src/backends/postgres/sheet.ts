@@ -2,27 +2,12 @@
  * Batches on their way in: one JSON array of texts per column, which is the cheapest list for both sides, and whose
  * length no plan can see. What is the same in every row travels once.
  */
+import { type BatchColumn, isConstant } from "../sql/batch.ts";
 import type { Text } from "../sql/port.ts";
+import type { Type } from "./names.ts";
 
-/** One column of a batch; its values are texts of this type. A single one stands for every row. */
-export interface Column {
-  readonly name: string;
-  readonly type: "text" | "bigint" | "integer";
-  readonly values: readonly Text[];
-}
-
-/** The column of these items, kept as a single value where all have the same: most columns of most batches. */
-export function columnOf<Item>(
-  items: readonly Item[],
-  name: string,
-  type: Column["type"],
-  value: (item: Item) => Text,
-): Column {
-  const first = items[0] === undefined ? null : value(items[0]);
-  let at = 1;
-  while (at < items.length && value(items[at] as Item) === first) at += 1;
-  return { name, type, values: at >= items.length ? [first] : items.map(value) };
-}
+/** One column of a batch; its values are texts of this type. */
+export type Column = BatchColumn<Type>;
 
 /** A batch as the source of a statement. */
 export interface Sheet {
@@ -64,12 +49,6 @@ export function listed(parameter: string): string {
   return `select json_array_elements_text(${parameter}::text::json)`;
 }
 
-function cast(expression: string, type: Column["type"]): string {
+function cast(expression: string, type: Type): string {
   return type === "text" ? expression : `${expression}::${type}`;
-}
-
-/** Whether every row holds the same. */
-export function isConstant(values: readonly Text[]): boolean {
-  const first = values[0];
-  return values.every((value) => value === first);
 }

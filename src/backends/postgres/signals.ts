@@ -7,9 +7,9 @@ import type { Cancel, Clock } from "../../contracts/clock.ts";
 import type { Hint, Signals } from "../../contracts/signals.ts";
 import { recurring } from "../../host/recurring.ts";
 import type { Millis } from "../../model/record.ts";
+import type { Notes } from "../sql/notes.ts";
 import type { Session } from "../sql/port.ts";
 import type { Listener, Listening } from "./clients/listening.ts";
-import type { Notes } from "./context.ts";
 
 /** At most one notification is sent in so long. */
 const WINDOW: Millis = 10;

@@ -4,6 +4,7 @@
  * step of it depends on what the planner believes about the table.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
+import { FRESH, isFresh } from "../sql/fresh.ts";
 import type { Route } from "../sql/lane-hints.ts";
 import { everyLane, lanesBetween, lanesTold } from "./lane-search.ts";
 import { allOf, type Names } from "./names.ts";
@@ -44,16 +45,13 @@ export function claiming(names: Names, form: ClaimForm): string {
 }
 
 /** What a claim answers of each record. `whole` is every column as a JSON array, unless the record is as it was enqueued. */
-export const TAKEN: readonly string[] =
-  "id task_name queue execution priority input policy created_at expires_at key ready_at seq whole".split(" ");
+export const TAKEN: readonly string[] = [...FRESH, "seq", "whole"];
 
 const TEXTS: readonly string[] = ["id", "task_name", "queue", "execution", "input", "policy", "key"];
 
 function returned(): string {
   const columns = TAKEN.slice(0, -1).map((name) => (TEXTS.includes(name) ? `t.${name}` : `t.${name}::text as ${name}`));
-  const fresh =
-    "t.version = 2 and t.tags is null and t.origin is null and t.metadata is null and t.description is null and t.execution_profile is null";
-  return `${columns.join(", ")}, case when ${fresh} then null else json_build_array(${allOf("t")})::text end as whole`;
+  return `${columns.join(", ")}, case when ${isFresh("t", 2)} then null else json_build_array(${allOf("t")})::text end as whole`;
 }
 
 /** Of the lane `s`: pending, ready, not expired, and not before the floor. */

@@ -1,6 +1,7 @@
 /** The statements that change records: guarded moves between live and done, changes in place, removals, renewals. */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
-import { NAMES } from "../sql/rows.ts";
+import { FIXED } from "../sql/columns.ts";
+import { NAMES } from "../sql/text-rows.ts";
 import type { Names } from "./names.ts";
 import { listed } from "./sheet.ts";
 
@@ -11,11 +12,6 @@ import { listed } from "./sheet.ts";
  */
 export type ChangeKind = "change" | "replace" | "complete" | "end" | "rewrite" | "revive" | "remove" | "forget";
 
-/** What was fixed at enqueue. */
-const FIXED: readonly string[] =
-  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description origin".split(
-    " ",
-  );
 const CHANGED: readonly string[] = NAMES.filter((name) => !FIXED.includes(name));
 
 /** The columns of the next record that each kind writes. `complete`: all else stays as stored, or is emptied. */

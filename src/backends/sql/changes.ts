@@ -1,4 +1,8 @@
-/** What can be told of a change from its two records: which of the stores' shorter statements does for it. */
+/**
+ * Changes on their way into a store: which must not go together; and what can be told of one from its two records, which
+ * is whether a shorter statement does for it.
+ */
+import type { Change } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
 
 /** Whether the next record is the same but for its ending as completed: state, version, time, result, and what any ending empties. */
@@ -47,4 +51,24 @@ export function isSameRequest(from: TaskRecord, to: TaskRecord): boolean {
     to.description === from.description &&
     to.origin === from.origin
   );
+}
+
+/** Of which record a change is. */
+export function idOf({ from }: Change): string {
+  return from.id;
+}
+
+/** The places of changes in rounds: of those of one record the first comes in the first round, the second in the second, and so on. */
+export function roundsOf<Each>(changes: readonly Each[], ofWhat: (change: Each) => string): number[][] {
+  const rounds: number[][] = [];
+  const seen = new Map<string, number>();
+  for (const [place, change] of changes.entries()) {
+    const name = ofWhat(change);
+    const round = seen.get(name) ?? 0;
+    seen.set(name, round + 1);
+    const places = rounds[round];
+    if (places === undefined) rounds.push([place]);
+    else places.push(place);
+  }
+  return rounds;
 }

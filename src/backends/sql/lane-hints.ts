@@ -5,7 +5,7 @@
  * one to which looking everywhere has become dear looks behind the trails and between the lanes that it knows.
  */
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
-import type { Millis } from "../../model/record.ts";
+import type { Millis, TaskRecord } from "../../model/record.ts";
 
 /** What those records share that every claim treats alike. */
 export interface LaneName {
@@ -141,6 +141,17 @@ export function limitOf(limits: ClaimRequest["queueLimits"], queue: string): num
 
 export function isLimited({ queueLimits }: ClaimRequest): boolean {
   return Object.keys(queueLimits).length > 0;
+}
+
+/** The lane of a record, and when it is ready. */
+export function laneOf({
+  queue,
+  taskName,
+  execution,
+  priority,
+  readyAt,
+}: TaskRecord): LaneName & { readonly readyAt: Millis } {
+  return { queue, task: taskName, execution, priority, readyAt };
 }
 
 function isSame(a: LaneName, b: LaneName): boolean {

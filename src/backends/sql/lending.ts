@@ -1,6 +1,6 @@
 /** Transactions that a store opens for a caller, on its own connections; and how many there may be at a time. */
-
 import { SiderealError } from "../../model/errors.ts";
+import { Notes } from "./notes.ts";
 
 export interface Lending<Tx> {
   /**
@@ -35,32 +35,35 @@ export class Turnstile {
   }
 }
 
-/** What was done in the transactions that a store has opened: to be told once they are committed. */
-export class Lent<Notes extends object> {
+/** The transactions that a store has opened for callers, with the notes of what was done in each: to be told once it is committed. */
+export class Lent {
+  readonly #store: string;
+  readonly #tell: (notes: Notes) => void;
   readonly #notes = new WeakMap<object, Notes>();
+
+  /** @param store - As people call it. @param tell - Is given the notes of what is committed. */
+  constructor(store: string, tell: (notes: Notes) => void) {
+    this.#store = store;
+    this.#tell = tell;
+  }
 
   /** The notes of a transaction that is open; undefined if it is not one of ours. */
   of(tx: object): Notes | undefined {
     return this.#notes.get(tx);
   }
 
-  /**
-   * Runs the body in a transaction whose notes these are.
-   * @param store - As people call it.
-   * @throws TRANSACTION_UNSUPPORTED where there is no connection to spare
-   */
+  /** Runs the body in a transaction. @throws TRANSACTION_UNSUPPORTED where there is no connection to spare */
   async lend<Tx extends object, T>(
-    store: string,
     lending: Lending<Tx> | undefined,
-    notes: Notes,
     body: (tx: Tx) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     if (lending === undefined) {
       const why = "it has one connection only, which it needs itself";
-      throw new SiderealError("TRANSACTION_UNSUPPORTED", `The ${store} store cannot open a transaction: ${why}`);
+      throw new SiderealError("TRANSACTION_UNSUPPORTED", `The ${this.#store} store cannot open a transaction: ${why}`);
     }
-    return lending.lend(async (tx) => {
+    const notes = new Notes();
+    const result = await lending.lend(async (tx) => {
       this.#notes.set(tx, notes);
       try {
         return await body(tx);
@@ -68,5 +71,7 @@ export class Lent<Notes extends object> {
         this.#notes.delete(tx);
       }
     }, signal);
+    this.#tell(notes);
+    return result;
   }
 }

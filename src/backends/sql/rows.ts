@@ -1,245 +1,221 @@
 /**
- * Records as rows of texts and back. What is a structure becomes JSON, null where it is empty, since most records have
- * none of it. Reading checks every column: a damaged row is told apart, never half believed.
+ * Records as rows and back, as far as the SQL stores agree. What is a structure becomes JSON, null where it is empty, since
+ * most records have none of it. Reading checks every column: a damaged row is told apart, never half believed.
  */
-import type { JsonText, Origin, RecordState, TaskFailure, TaskProgress, TaskRecord } from "../../model/record.ts";
+import {
+  type JsonText,
+  type RecordState,
+  type TaskPolicy,
+  type TaskRecord,
+  TERMINAL_STATES,
+} from "../../model/record.ts";
+import { type Column, type ColumnName, STATES } from "./columns.ts";
 import { policyIn, policyText } from "./policy.ts";
-import type { Text, TextRow } from "./port.ts";
-import { restored, stored } from "./text.ts";
-
-/** The stored number of a state is its place here. */
-export const STATES: readonly RecordState[] = ["pending", "dispatched", "running", "completed", "failed", "cancelled"];
-
-/** How a column is kept: words and long texts, small and large numbers. A question mark: may be null. */
-export type Kind = "text" | "text?" | "count" | "number" | "number?";
-
-/** The columns of a record in the order in which rows are read and written. */
-export const COLUMNS: readonly (readonly [name: string, kind: Kind])[] = [
-  ["id", "text"],
-  ["task_name", "text"],
-  ["queue", "text"],
-  ["execution", "text"],
-  ["execution_profile", "text?"],
-  ["priority", "count"],
-  ["input", "text?"],
-  ["policy", "text"],
-  ["created_at", "number"],
-  ["expires_at", "number?"],
-  ["metadata", "text?"],
-  ["tags", "text?"],
-  ["description", "text?"],
-  ["origin", "text?"],
-  ["state", "count"],
-  ["version", "number"],
-  ["claim", "text?"],
-  ["attempt", "count"],
-  ["failures", "count"],
-  ["losses", "count"],
-  ["interruptions", "count"],
-  ["snoozes", "count"],
-  ["revivals", "count"],
-  ["begun", "count"],
-  ["key", "text?"],
-  ["ref", "text?"],
-  ["queued_at", "number"],
-  ["ready_at", "number"],
-  ["started_at", "number?"],
-  ["finished_at", "number?"],
-  ["cancel_requested_at", "number?"],
-  ["reason", "text?"],
-  ["result", "text?"],
-  ["error", "text?"],
-  ["progress", "text?"],
-  ["logs", "text?"],
-  ["lease_until", "number?"],
-  ["worker_id", "text?"],
-];
-
-/** The columns' names, in order. */
-export const NAMES: readonly string[] = COLUMNS.map(([name]) => name);
-
-/** The place of a column in a row. */
-export function placeOf(name: string): number {
-  return NAMES.indexOf(name);
-}
-
-const POLICY = placeOf("policy");
-const STATE = placeOf("state");
+import type { Damage } from "./salvage.ts";
 
 /** A row that does not hold a record. */
 export class RowFault extends Error {
   override readonly name = "RowFault";
-  readonly column: number;
+  readonly column: ColumnName;
 
-  constructor(column: number, why: string) {
-    super(`column ${NAMES[column]} ${why}`);
+  constructor(column: ColumnName, why: string) {
+    super(`column ${column} ${why}`);
     this.column = column;
   }
 }
 
-/** The record in a row. @throws RowFault */
-export function decoded(row: TextRow): TaskRecord {
-  return {
-    id: text(row, 0),
-    taskName: text(row, 1),
-    queue: text(row, 2),
-    execution: text(row, 3),
-    executionProfile: textOrNull(row, 4),
-    priority: number(row, 5),
-    input: textOrNull(row, 6),
-    policy: policyOf(text(row, POLICY)),
-    createdAt: number(row, 8),
-    expiresAt: numberOrNull(row, 9),
-    metadata: textOrNull(row, 10),
-    tags: list(row, 11),
-    description: textOrNull(row, 12),
-    origin: object<Origin>(row, 13),
-    state: stateOf(row),
-    version: number(row, 15),
-    claim: textOrNull(row, 16),
-    attempt: number(row, 17),
-    failures: number(row, 18),
-    losses: number(row, 19),
-    interruptions: number(row, 20),
-    snoozes: number(row, 21),
-    revivals: number(row, 22),
-    begun: number(row, 23) !== 0,
-    key: textOrNull(row, 24),
-    ref: textOrNull(row, 25),
-    queuedAt: number(row, 26),
-    readyAt: number(row, 27),
-    startedAt: numberOrNull(row, 28),
-    finishedAt: numberOrNull(row, 29),
-    cancelRequestedAt: numberOrNull(row, 30),
-    reason: textOrNull(row, 31),
-    result: textOrNull(row, 32),
-    error: object<TaskFailure>(row, 33),
-    progress: object<TaskProgress>(row, 34),
-    logs: list(row, 35),
-    leaseUntil: numberOrNull(row, 36),
-    workerId: textOrNull(row, 37),
-  };
+/** The damage that a fault tells of. @throws whatever was thrown if it is none */
+export function damageOf<Value>(fault: unknown, by: Value): Damage<Value> {
+  if (!(fault instanceof RowFault)) throw fault;
+  return { by, why: fault.message };
 }
 
-/** How a column of a record is written. */
-export const WRITERS: readonly ((record: TaskRecord) => Text)[] = [
-  (r) => stored(r.id),
-  (r) => stored(r.taskName),
-  (r) => stored(r.queue),
-  (r) => stored(r.execution),
-  (r) => safe(r.executionProfile),
-  (r) => String(r.priority),
-  (r) => safe(r.input),
-  (r) => policyText(r.policy),
-  (r) => String(r.createdAt),
-  (r) => digits(r.expiresAt),
-  (r) => safe(r.metadata),
-  (r) => listText(r.tags),
-  (r) => safe(r.description),
-  (r) => objectText(r.origin),
-  (r) => String(STATES.indexOf(r.state)),
-  (r) => String(r.version),
-  (r) => safe(r.claim),
-  (r) => String(r.attempt),
-  (r) => String(r.failures),
-  (r) => String(r.losses),
-  (r) => String(r.interruptions),
-  (r) => String(r.snoozes),
-  (r) => String(r.revivals),
-  (r) => (r.begun ? "1" : "0"),
-  (r) => safe(r.key),
-  (r) => safe(r.ref),
-  (r) => String(r.queuedAt),
-  (r) => String(r.readyAt),
-  (r) => digits(r.startedAt),
-  (r) => digits(r.finishedAt),
-  (r) => digits(r.cancelRequestedAt),
-  (r) => safe(r.reason),
-  (r) => safe(r.result),
-  (r) => objectText(r.error),
-  (r) => objectText(r.progress),
-  (r) => listText(r.logs),
-  (r) => digits(r.leaseUntil),
-  (r) => safe(r.workerId),
-];
-
-/** A text or nothing, as a server takes it. */
-export function safe(value: string | null): Text {
-  return value === null ? null : stored(value);
+/** What a store keeps in a column. */
+export interface Cells<Value> {
+  /** The text in a value; undefined if there is none. */
+  text(value: Value | undefined): string | undefined;
+  /** The number in a value; undefined if there is none, or it is larger than JavaScript counts. */
+  number(value: Value | undefined): number | undefined;
+  /** The value that holds this. */
+  kept(content: string | number | null): Value;
 }
 
-/** A number or nothing, as it travels. */
-export function digits(value: number | null): Text {
-  return value === null ? null : String(value);
+/** Rows of one store, as records. */
+export class Rows<Value> {
+  readonly #columns: readonly Column[];
+  readonly #cells: Cells<Value>;
+  /** Where a row has what. */
+  readonly #places: Readonly<Record<ColumnName, number>>;
+
+  constructor(columns: readonly Column[], cells: Cells<Value>) {
+    this.#columns = columns;
+    this.#cells = cells;
+    this.#places = Object.fromEntries(columns.map(([name], place) => [name, place])) as Record<ColumnName, number>;
+  }
+
+  /** The record in a row. @throws RowFault */
+  decoded(row: readonly Value[]): TaskRecord {
+    const at = this.#places;
+    return {
+      id: this.#text(row, at.id),
+      taskName: this.#text(row, at.task_name),
+      queue: this.#text(row, at.queue),
+      execution: this.#text(row, at.execution),
+      executionProfile: this.#textOrNull(row, at.execution_profile),
+      priority: this.#number(row, at.priority),
+      input: this.#textOrNull(row, at.input),
+      policy: policyOf(this.#text(row, at.policy)),
+      createdAt: this.#number(row, at.created_at),
+      expiresAt: this.#numberOrNull(row, at.expires_at),
+      metadata: this.#textOrNull(row, at.metadata),
+      tags: this.#list(row, at.tags),
+      description: this.#textOrNull(row, at.description),
+      origin: this.#object(row, at.origin),
+      state: this.#state(row, at.state),
+      version: this.#number(row, at.version),
+      claim: this.#textOrNull(row, at.claim),
+      attempt: this.#number(row, at.attempt),
+      failures: this.#number(row, at.failures),
+      losses: this.#number(row, at.losses),
+      interruptions: this.#number(row, at.interruptions),
+      snoozes: this.#number(row, at.snoozes),
+      revivals: this.#number(row, at.revivals),
+      begun: this.#number(row, at.begun) !== 0,
+      key: this.#textOrNull(row, at.key),
+      ref: this.#textOrNull(row, at.ref),
+      queuedAt: this.#number(row, at.queued_at),
+      readyAt: this.#number(row, at.ready_at),
+      startedAt: this.#numberOrNull(row, at.started_at),
+      finishedAt: this.#numberOrNull(row, at.finished_at),
+      cancelRequestedAt: this.#numberOrNull(row, at.cancel_requested_at),
+      reason: this.#textOrNull(row, at.reason),
+      result: this.#textOrNull(row, at.result),
+      error: this.#object(row, at.error),
+      progress: this.#object(row, at.progress),
+      logs: this.#list(row, at.logs),
+      leaseUntil: this.#numberOrNull(row, at.lease_until),
+      workerId: this.#textOrNull(row, at.worker_id),
+    };
+  }
+
+  /**
+   * The record in a row, or what can be told of it: what is broken reads as if it were empty.
+   * @param by - What the store knows the row by.
+   * @param damages - Takes note of a damaged row that still looks alive.
+   */
+  salvaged(row: readonly Value[], by: Value, damages: Damage<Value>[]): TaskRecord {
+    try {
+      return this.decoded(row);
+    } catch (fault) {
+      const damage = damageOf(fault, by);
+      const state = this.#cells.number(row[this.#places.state]);
+      if (state === undefined || !ENDED.includes(state)) damages.push(damage);
+      return this.#patched(row);
+    }
+  }
+
+  /** Decodes after replacing each column that cannot be read. */
+  #patched(row: readonly Value[]): TaskRecord {
+    const whole = [...row];
+    for (;;) {
+      try {
+        return this.decoded(whole);
+      } catch (fault) {
+        if (!(fault instanceof RowFault)) throw fault;
+        const place = this.#places[fault.column];
+        whole[place] = this.#cells.kept(substitute(this.#columns[place] as Column, whole[place]));
+      }
+    }
+  }
+
+  #text(row: readonly Value[], place: number): string {
+    const text = this.#cells.text(row[place]);
+    if (text !== undefined) return text;
+    throw this.#fault(place, "is not a text");
+  }
+
+  #textOrNull(row: readonly Value[], place: number): string | null {
+    return row[place] === null ? null : this.#text(row, place);
+  }
+
+  #number(row: readonly Value[], place: number): number {
+    const number = this.#cells.number(row[place]);
+    if (number !== undefined) return number;
+    throw this.#fault(place, "is not a number of a usable size");
+  }
+
+  #numberOrNull(row: readonly Value[], place: number): number | null {
+    return row[place] === null ? null : this.#number(row, place);
+  }
+
+  #state(row: readonly Value[], place: number): RecordState {
+    const state = STATES[this.#number(row, place)];
+    if (state !== undefined) return state;
+    throw this.#fault(place, "is not a known state");
+  }
+
+  #list<T>(row: readonly Value[], place: number): readonly T[] {
+    if (row[place] === null) return NOTHING;
+    const value = this.#parsed(row, place);
+    if (Array.isArray(value)) return value;
+    throw this.#fault(place, "does not hold a JSON array");
+  }
+
+  #object<T>(row: readonly Value[], place: number): T | null {
+    if (row[place] === null) return null;
+    const value = this.#parsed(row, place);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as T;
+    throw this.#fault(place, "does not hold a JSON object");
+  }
+
+  #parsed(row: readonly Value[], place: number): unknown {
+    const text = this.#text(row, place);
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#fault(place, "is not valid JSON");
+    }
+  }
+
+  #fault(place: number, why: string): RowFault {
+    return new RowFault((this.#columns[place] as Column)[0], why);
+  }
 }
 
-function listText(items: readonly unknown[]): JsonText | null {
-  return items.length === 0 ? null : JSON.stringify(items);
+const FAILED = STATES.indexOf("failed");
+const ENDED: readonly number[] = TERMINAL_STATES.map((state) => STATES.indexOf(state));
+
+const EMPTY_POLICY = policyText({
+  retries: 0,
+  backoff: { kind: "fixed", delay: 0, factor: 1, maxDelay: 0, jitter: 0 },
+  timeout: null,
+  requeueOnShutdown: true,
+});
+
+/** What stands in for a value that cannot be read. */
+function substitute([name, kind]: Column, value: unknown): string | number | null {
+  if (name === "state") return FAILED;
+  if (name === "policy") return EMPTY_POLICY;
+  if (kind === "text") return String(value);
+  return kind === "number" || kind === "count" ? 0 : null;
 }
 
-function objectText(value: object | null): JsonText | null {
-  return value === null ? null : JSON.stringify(value);
-}
+/** The list of a record that has none of what is in it. */
+export const NOTHING: readonly never[] = [];
 
-/** A number of a schedule; null where it is none, or damaged: larger than JavaScript counts. */
-export function countedOrNull(value: Text | undefined): number | null {
-  const read = typeof value === "string" && value !== "" ? Number(value) : Number.NaN;
-  return Number.isSafeInteger(read) ? read : null;
-}
-
-const NOTHING: readonly never[] = [];
-
-function policyOf(value: string): TaskRecord["policy"] {
-  const policy = policyIn(value);
-  if (policy === undefined) throw new RowFault(POLICY, "does not hold a policy");
+/** The policy in a text. @throws RowFault */
+export function policyOf(text: string): TaskPolicy {
+  const policy = policyIn(text);
+  if (policy === undefined) throw new RowFault("policy", "does not hold a policy");
   return policy;
 }
 
-function text(row: TextRow, column: number): string {
-  const value = row[column];
-  if (typeof value === "string") return restored(value);
-  throw new RowFault(column, "is not a text");
+/** A list as it is kept. */
+export function listText(list: readonly unknown[]): JsonText | null {
+  return list.length === 0 ? null : JSON.stringify(list);
 }
 
-function textOrNull(row: TextRow, column: number): string | null {
-  return row[column] === null ? null : text(row, column);
-}
-
-function number(row: TextRow, column: number): number {
-  const value = row[column];
-  const read = typeof value === "string" && value !== "" ? Number(value) : Number.NaN;
-  if (Number.isSafeInteger(read)) return read;
-  throw new RowFault(column, "is not a number of a usable size");
-}
-
-function numberOrNull(row: TextRow, column: number): number | null {
-  return row[column] === null ? null : number(row, column);
-}
-
-function stateOf(row: TextRow): RecordState {
-  const state = STATES[number(row, STATE)];
-  if (state !== undefined) return state;
-  throw new RowFault(STATE, "is not a known state");
-}
-
-function list<T>(row: TextRow, column: number): readonly T[] {
-  if (row[column] === null) return NOTHING;
-  const value = parsed(row, column);
-  if (Array.isArray(value)) return value;
-  throw new RowFault(column, "does not hold a JSON array");
-}
-
-function object<T>(row: TextRow, column: number): T | null {
-  if (row[column] === null) return null;
-  const value = parsed(row, column);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as T;
-  throw new RowFault(column, "does not hold a JSON object");
-}
-
-function parsed(row: TextRow, column: number): unknown {
-  try {
-    return JSON.parse(String(row[column]));
-  } catch {
-    throw new RowFault(column, "is not valid JSON");
-  }
+/** A structure as it is kept. */
+export function objectText(value: object | null): JsonText | null {
+  return value === null ? null : JSON.stringify(value);
 }

@@ -5,16 +5,17 @@
 import type { Clock } from "../../contracts/clock.ts";
 import type { Millis } from "../../model/record.ts";
 import { advanced, type StoreInstant } from "../../model/store-clock.ts";
+import type { Settings } from "./settings.ts";
 
 export class ServerClock {
   readonly #clock: Clock;
+  /** Whether the clock is the store's time itself. */
   readonly #injected: boolean;
   #last: StoreInstant = { now: 0, mono: 0 };
 
-  /** @param injected - Whether the clock given is the store's time itself, for tests. */
-  constructor(clock: Clock, injected: boolean) {
-    this.#clock = clock;
-    this.#injected = injected;
+  constructor({ clock, timers }: Pick<Settings<unknown>, "clock" | "timers">) {
+    this.#clock = clock ?? timers;
+    this.#injected = clock !== undefined;
   }
 
   /** The time is not before this. */

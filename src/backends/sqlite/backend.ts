@@ -1,15 +1,16 @@
 /** The SQLite store: the contract's methods over one connection, each write one transaction that takes the lock first. */
 import { existsSync } from "node:fs";
 import type * as contract from "../../contracts/queue-backend.ts";
-import { SiderealError } from "../../model/errors.ts";
-import { checkNamespace } from "../../model/names.ts";
 import type { Draft, Millis, TaskRecord } from "../../model/record.ts";
+import { Doorway } from "../sql/doorway.ts";
+import { type Damage, soundly } from "../sql/salvage.ts";
 import { apply, renew } from "./apply.ts";
 import { claim, hasClaimable } from "./claim.ts";
 import { connect, Prepared } from "./connection.ts";
 import { prune, tally } from "./counts.ts";
+import { setAside } from "./damage.ts";
 import { facts, findings } from "./diagnose.ts";
-import type { OwnConnection } from "./driver.ts";
+import type { OwnConnection, SqlValue } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import { find, page } from "./find.ts";
 import { held, hold, release } from "./holds.ts";
@@ -18,7 +19,6 @@ import { joined } from "./join.ts";
 import { cut, LogBound } from "./log.ts";
 import type { Settings, SqliteTransaction } from "./options.ts";
 import { OwnTransactions } from "./own-transactions.ts";
-import { type Damage, setAside } from "./salvage.ts";
 import { advance, schedules } from "./schedules.ts";
 import { migrate, planFrom, planned, proveWritable } from "./schema.ts";
 import { FileSignals } from "./signals.ts";
@@ -41,15 +41,12 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     migrate: (setting) => this.#migrate(setting),
   };
   readonly #settings: Settings;
-  #namespace = "sidereal";
   #sql: Statements = statements("sidereal");
   readonly #clock: StoreClock;
   readonly #turns: Turns;
   readonly #log: LogBound;
   readonly #transactions: OwnTransactions;
-  #opened: Opened | undefined;
-  #opening: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #door: Doorway<Opened>;
   /** Whether the last claim came back short: then the next looks before it takes the lock. */
   #idle = true;
 
@@ -58,29 +55,29 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     this.#clock = new StoreClock(settings.clock);
     this.#turns = new Turns(settings.clock, settings.patience);
     this.#log = new LogBound(settings.file);
-    this.#transactions = new OwnTransactions(settings);
     this.signals = new FileSignals({
       clock: settings.clock,
       file: `${settings.file}-wal`,
       version: () => this.#peek("pragma data_version", ([version]) => Number(version)),
       counters: () => this.#peek(this.#sql.readStore, countersOf),
     });
+    this.#door = new Doorway({
+      name: `The store ${settings.path}`,
+      place: "file",
+      open: (namespace) => this.#open(namespace),
+      opened: () => this.signals.start(),
+      close: (opened) => this.#close(opened),
+      error: (error, doing) => storeError(error, { path: settings.path, doing }),
+    });
+    this.#transactions = new OwnTransactions(settings, this.#door);
   }
 
-  async open(setting?: contract.StoreSetting): Promise<void> {
-    await this.#closing;
-    this.#call(setting?.namespace ?? "sidereal");
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined;
-    });
-    await this.#opening;
+  open(setting?: contract.StoreSetting): Promise<void> {
+    return this.#door.open(setting);
   }
 
-  async close(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => {
-      this.#closing = undefined;
-    });
-    await this.#closing;
+  close(): Promise<void> {
+    return this.#door.close();
   }
 
   now(): Promise<Millis> {
@@ -107,11 +104,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async find(query: contract.RecordQuery): Promise<readonly TaskRecord[]> {
-    const damages: Damage[] = [];
-    const records = await this.#read("find records", (tx) => find(tx, query, damages));
-    if (damages.length === 0) return records;
-    await this.#write("set damaged records aside", (tx) => setAside(tx, damages));
-    return this.#read("find records", (tx) => find(tx, query, []));
+    return this.#look("find records", (tx, damages) => find(tx, query, damages));
   }
 
   async tally(queues?: readonly string[]): Promise<readonly contract.Tally[]> {
@@ -119,11 +112,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async page(query: contract.PageQuery): Promise<contract.Page> {
-    const damages: Damage[] = [];
-    const found = await this.#read("list records", (tx) => page(tx, query, damages));
-    if (damages.length === 0) return found;
-    await this.#write("set damaged records aside", (tx) => setAside(tx, damages));
-    return this.#read("list records", (tx) => page(tx, query, []));
+    return this.#look("list records", (tx, damages) => page(tx, query, damages));
   }
 
   async prune(query: contract.PruneQuery): Promise<number> {
@@ -151,14 +140,14 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   }
 
   async diagnose(): Promise<readonly contract.Finding[]> {
-    const { connection } = this.#ready();
+    const { connection } = this.#door.enter();
     return this.#turn("look at the store", () => findings(facts(connection, this.#settings)));
   }
 
   /** Joins a transaction that the caller began on a connection to the same file; its end is the caller's business. */
   within(connection: SqliteTransaction): Pick<contract.QueueBackend, "insert" | "apply"> {
     const run = async <T>(doing: string, action: (tx: Transaction) => T): Promise<T> => {
-      this.#ready();
+      this.#door.enter();
       return joined(connection, this.#settings, doing, (prepared) => {
         const tx = new Transaction(prepared, this.#sql, this.#clock);
         const result = action(tx);
@@ -174,14 +163,13 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   /** On a connection of its own, which is handed to the body: a `DatabaseSync`. Everybody else's writes wait for its end. */
   async transaction<T>(body: (connection: SqliteTransaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    this.#ready();
+    this.#door.enter();
     return this.#transactions.run(body, signal);
   }
 
-  async #open(): Promise<void> {
-    if (this.#opened !== undefined) return;
+  async #open(namespace: string): Promise<Opened> {
     const { path } = this.#settings;
-    const namespace = this.#namespace;
+    this.#sql = statements(namespace);
     const driver = await this.#settings.driver();
     const connection = await this.#turn("open the store", () => {
       const connection = connect(driver, this.#settings);
@@ -194,50 +182,27 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
         throw error;
       }
     });
-    this.#opened = { connection, prepared: new Prepared(connection) };
-    this.#transactions.open();
-    this.signals.start();
+    return { connection, prepared: new Prepared(connection) };
   }
 
-  async #close(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
-    const opened = this.#opened;
-    if (opened === undefined) return;
+  async #close({ connection }: Opened): Promise<void> {
     this.signals.stop();
     this.#transactions.close();
     await this.#turns.idle();
-    this.#opened = undefined;
-    cut(opened.connection);
-    try {
-      opened.connection.close();
-    } catch (error) {
-      throw storeError(error, { path: this.#settings.path, doing: "close the store" });
-    }
-  }
-
-  /** Takes the name that its tables begin with; one open store has one. */
-  #call(namespace: string): void {
-    if (namespace === this.#namespace) return;
-    if (this.#opened !== undefined || this.#opening !== undefined) {
-      throw new SiderealError(
-        "CONFIG_CONFLICT",
-        `sqlite(${JSON.stringify(this.#settings.path)}) is open under the namespace ${this.#namespace}, and cannot be opened under ${namespace} too; make a second store of the same file`,
-      );
-    }
-    this.#sql = statements(checkNamespace(namespace));
-    this.#namespace = namespace;
+    cut(connection);
+    connection.close();
   }
 
   async #plan(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
     const { path, file } = this.#settings;
-    const namespace = checkNamespace(setting?.namespace ?? this.#namespace);
-    if (this.#opened === undefined && !existsSync(file)) return planFrom(0, namespace);
+    const namespace = this.#door.namespaceOf(setting);
+    if (!this.#door.isOpen && !existsSync(file)) return planFrom(0, namespace);
     return this.#aside("read the schema", (connection) => planned(connection, namespace, path));
   }
 
   async #migrate(setting?: contract.StoreSetting): Promise<contract.MigrationPlan> {
     const { path } = this.#settings;
-    const namespace = checkNamespace(setting?.namespace ?? this.#namespace);
+    const namespace = this.#door.namespaceOf(setting);
     return this.#aside("migrate the schema", (connection) => migrate(connection, namespace, path));
   }
 
@@ -245,7 +210,7 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
   async #aside<T>(doing: string, action: (connection: OwnConnection) => T): Promise<T> {
     const driver = await this.#settings.driver();
     return this.#turn(doing, () => {
-      if (this.#opened !== undefined) return action(this.#opened.connection);
+      if (this.#door.isOpen) return action(this.#door.held.connection);
       const connection = driver(this.#settings.file);
       try {
         return action(connection);
@@ -255,8 +220,16 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     });
   }
 
+  /** A read that may meet damaged rows. */
+  #look<T>(doing: string, action: (tx: Transaction, damages: Damage<SqlValue>[]) => T): Promise<T> {
+    return soundly(
+      (damages: Damage<SqlValue>[]) => this.#read(doing, (tx) => action(tx, damages)),
+      (damages) => this.#write("set damaged records aside", (tx) => setAside(tx, damages)),
+    );
+  }
+
   async #read<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
-    const { prepared } = this.#ready();
+    const { prepared } = this.#door.enter();
     return this.#turn(doing, () =>
       transacted(prepared, "begin", (finish) => {
         const result = action(new Transaction(prepared, this.#sql, this.#clock));
@@ -268,12 +241,12 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
 
   /** A write of a list; an empty one takes no lock. */
   async #batch<T>(doing: string, list: readonly unknown[], action: (tx: Transaction) => T[]): Promise<T[]> {
-    this.#ready();
+    this.#door.enter();
     return list.length === 0 ? [] : this.#write(doing, action);
   }
 
   async #write<T>(doing: string, action: (tx: Transaction) => T): Promise<T> {
-    const { prepared, connection } = this.#ready();
+    const { prepared, connection } = this.#door.enter();
     return this.#turn(doing, () => {
       const [tx, result] = transacted(prepared, "begin immediate", (finish) => {
         const tx = new Transaction(prepared, this.#sql, this.#clock);
@@ -309,15 +282,11 @@ export class SqliteBackend implements contract.QueueBackend<SqliteTransaction> {
     }
   }
 
-  #ready(): Opened {
-    if (this.#opened !== undefined && this.#closing === undefined) return this.#opened;
-    throw new SiderealError("STORE_CLOSED", `The store ${this.#settings.path} was used while it was not open`);
-  }
-
   /** A look for the signals' sake: nothing depends on it, so nothing may fail because of it. */
   #peek<T>(sql: string, read: (row: readonly unknown[]) => T): T | undefined {
+    if (!this.#door.isOpen) return undefined;
     try {
-      const row = this.#opened?.prepared.get(sql).get();
+      const row = this.#door.held.prepared.get(sql).get();
       return row && read(row);
     } catch {
       return undefined;

@@ -6,10 +6,12 @@
 import type { ClaimRequest } from "../../contracts/queue-backend.ts";
 import { claimed } from "../../model/lifecycle.ts";
 import type { TaskRecord } from "../../model/record.ts";
+import { damageOf } from "../sql/rows.ts";
+import { SALVAGE_LIMIT } from "../sql/salvage.ts";
+import { setAside } from "./damage.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { type Head, Lane, lanesOf } from "./lane.ts";
-import { AT, decoded, decodedFresh, type LaneName, RowFault } from "./rows.ts";
-import { SALVAGE_LIMIT, setAside } from "./salvage.ts";
+import { decoded, decodedFresh, type LaneName, SEQ } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Whether a claim could find anything; asked before the lock is taken, so that idle workers do not hinder busy ones. */
@@ -24,7 +26,7 @@ export function claim(tx: Transaction, request: ClaimRequest): TaskRecord[] {
   const again = owned(tx, request.token);
   if (again.length > 0) {
     return again
-      .map((row) => read(tx, row[AT.seq] as SqlValue, () => decoded(row)))
+      .map((row) => read(tx, row[SEQ] as SqlValue, () => decoded(row)))
       .filter((record) => record !== undefined);
   }
   const { token, lease, workerId } = request;
@@ -59,8 +61,7 @@ function read(tx: Transaction, seq: SqlValue, decode: () => TaskRecord): TaskRec
   try {
     return decode();
   } catch (fault) {
-    if (!(fault instanceof RowFault)) throw fault;
-    setAside(tx, [{ seq, why: fault.message }]);
+    setAside(tx, [damageOf(fault, seq)]);
     return undefined;
   }
 }

@@ -1,18 +1,18 @@
 /** Reading records: each query along one index, drained at once. */
 import type { Page, PageQuery, RecordQuery } from "../../contracts/queue-backend.ts";
 import type { TaskRecord } from "../../model/record.ts";
+import { STATES } from "../sql/columns.ts";
+import { inOrderOf, isOfDead, LOOKED_AT } from "../sql/reading.ts";
+import type { Damage } from "../sql/salvage.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { lanesOf } from "./lane.ts";
-import { STATES } from "./rows.ts";
-import { type Damage, salvaged } from "./salvage.ts";
+import { salvaged } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** The records of one page; `damages` takes note of damaged rows that should be set aside. */
-export function find(tx: Transaction, query: RecordQuery, damages: Damage[]): TaskRecord[] {
+export function find(tx: Transaction, query: RecordQuery, damages: Damage<SqlValue>[]): TaskRecord[] {
   const records = rows(tx, query).map((row) => salvaged(row, damages));
-  if (query.by !== "id") return records;
-  const byId = new Map(records.map((record) => [record.id, record]));
-  return query.ids.map((id) => byId.get(id)).filter((record) => record !== undefined);
+  return query.by === "id" ? inOrderOf(query.ids, records) : records;
 }
 
 function rows(tx: Transaction, query: RecordQuery): SqlRow[] {
@@ -51,9 +51,6 @@ function isBefore(a: SqlRow, b: SqlRow): boolean {
   return readyA < readyB || (readyA === readyB && seqA < seqB);
 }
 
-/** How many records one page looks at. */
-const LOOKED_AT = 10_000;
-
 interface Paging {
   readonly records: string;
   readonly boundary: string;
@@ -62,7 +59,7 @@ interface Paging {
 }
 
 /** One page by id; only the records between `after` and the boundary are looked at. */
-export function page(tx: Transaction, query: PageQuery, damages: Damage[]): Page {
+export function page(tx: Transaction, query: PageQuery, damages: Damage<SqlValue>[]): Page {
   const { queues, tasks, states, limit } = query;
   const { records, boundary, first, last } = pagingOf(tx, query);
   const after = query.after ?? first;
@@ -74,7 +71,7 @@ export function page(tx: Transaction, query: PageQuery, damages: Damage[]): Page
 }
 
 function pagingOf({ sql }: Transaction, { order, states }: PageQuery): Paging {
-  const dead = states?.every((state) => state === "failed" || state === "cancelled") ?? false;
+  const dead = isOfDead(states);
   if (order === "oldest") {
     const ends = { first: "", last: "\u{10ffff}" };
     if (dead) return { records: sql.ended, boundary: sql.endedBoundary, ...ends };

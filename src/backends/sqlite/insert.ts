@@ -3,9 +3,10 @@ import type { Insertion } from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
 import { stamped } from "../../model/lifecycle.ts";
 import type { Draft, TaskRecord } from "../../model/record.ts";
+import { policyText } from "../sql/policy.ts";
+import { listText, objectText } from "../sql/rows.ts";
 import type { SqlValue } from "./driver.ts";
-import { AT, encoded, listText, objectText, policyText } from "./rows.ts";
-import { salvaged } from "./salvage.ts";
+import { encoded, SEQ, salvaged } from "./rows.ts";
 import { INSERTED_TOGETHER } from "./statements.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -133,5 +134,5 @@ function sorted(tx: Transaction, records: readonly TaskRecord[], last: number): 
 
 function stored(tx: Transaction, sql: string, value: string): { seq: number; record: TaskRecord } | undefined {
   const row = tx.rows(sql, value)[0];
-  return row && { seq: Number(row[AT.seq]), record: salvaged(row, []) };
+  return row && { seq: Number(row[SEQ]), record: salvaged(row, []) };
 }

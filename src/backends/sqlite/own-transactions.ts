@@ -2,7 +2,7 @@
  * Transactions on a connection of their own, for callers whose body takes its time while the store goes on working. There is
  * one at a time, since SQLite has one writer; the others wait for it, and the lock of another process in turns.
  */
-import { SiderealError } from "../../model/errors.ts";
+import type { Doorway } from "../sql/doorway.ts";
 import { connect } from "./connection.ts";
 import type { OwnConnection } from "./driver.ts";
 import { storeError } from "./errors.ts";
@@ -11,26 +11,23 @@ import { Turns } from "./turns.ts";
 
 export class OwnTransactions {
   readonly #settings: Settings;
+  readonly #door: Doorway<unknown>;
   readonly #turns: Turns;
   #connection: OwnConnection | undefined;
   #last: Promise<unknown> = Promise.resolve();
   /** Ends the open transaction whatever its body does. */
   #end: ((why: unknown) => void) | undefined;
-  #closed = true;
 
-  constructor(settings: Settings) {
+  /** @param door - Of the store whose transactions they are. */
+  constructor(settings: Settings, door: Doorway<unknown>) {
     this.#settings = settings;
+    this.#door = door;
     this.#turns = new Turns(settings.clock, settings.patience);
-  }
-
-  open(): void {
-    this.#closed = false;
   }
 
   /** Rolls back what is open; its body finds the connection closed. */
   close(): void {
-    this.#closed = true;
-    this.#end?.(this.#isClosed());
+    this.#end?.(this.#door.closed());
     this.#drop();
   }
 
@@ -71,7 +68,7 @@ export class OwnTransactions {
     const driver = await this.#settings.driver();
     try {
       return await this.#turns.take(() => {
-        if (this.#closed) throw this.#isClosed();
+        this.#door.enter();
         this.#connection ??= connect(driver, this.#settings);
         this.#connection.exec("begin immediate");
         return this.#connection;
@@ -102,10 +99,6 @@ export class OwnTransactions {
     if (connection === undefined) return;
     isDone(() => connection.exec("rollback"));
     isDone(() => connection.close());
-  }
-
-  #isClosed(): SiderealError {
-    return new SiderealError("STORE_CLOSED", `The store ${this.#settings.path} was used while it was not open`);
   }
 }
 

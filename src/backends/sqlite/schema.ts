@@ -4,6 +4,7 @@
  */
 import type { MigrationPlan } from "../../contracts/queue-backend.ts";
 import { SiderealError } from "../../model/errors.ts";
+import { checkKnown } from "../sql/schema.ts";
 import { type OwnConnection, prepare } from "./driver.ts";
 
 /** The statements of one version, given the namespace. */
@@ -116,13 +117,7 @@ export function planned(
   migrations: readonly Migration[] = MIGRATIONS,
 ): MigrationPlan {
   const from = schemaVersion(connection, namespace, path);
-  const to = migrations.length;
-  if (from > to) {
-    throw new SiderealError(
-      "STORE_SCHEMA",
-      `The file ${path} has schema version ${from}; this version of sidereal knows up to ${to}, so it must be upgraded`,
-    );
-  }
+  checkKnown(`The file ${path} has schema version`, from, migrations.length);
   return planFrom(from, namespace, migrations);
 }
 

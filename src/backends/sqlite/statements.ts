@@ -3,6 +3,7 @@
  * plans that matter: statistics of the user's own `analyze` cannot turn a claim into a scan, a missing index is an error.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
+import { FIXED } from "../sql/columns.ts";
 import { COLUMNS, FRESH, SELECTED } from "./rows.ts";
 
 /** How many drafts one statement takes; more are slower, since each value is bound on its own. */
@@ -17,12 +18,6 @@ const DRAFTED_COUNT = 16;
 /** The columns that differ between drafts of one kind; the rest of `DRAFTED` is shared, or null. */
 const ALIKE = "task_name, queue, execution, priority, policy, timeout, ready_at, id, input";
 
-/** Columns that only `replace` writes; the rest of a record is written by the lifecycle. */
-const FIXED: readonly string[] =
-  "id task_name queue execution execution_profile priority input policy created_at expires_at metadata tags description origin".split(
-    " ",
-  );
-
 const NAMES: readonly string[] = COLUMNS.map(([name]) => name);
 
 /** The columns that `change` writes, by their places in a row. */
@@ -33,9 +28,6 @@ const OWNED = "state in (1, 2)";
 const TERMINAL = "state >= 3";
 
 type StatementName =
-  | "begin"
-  | "commit"
-  | "rollback"
   | "readStore"
   | "writeStore"
   | "insertOne"
@@ -136,14 +128,10 @@ export function statements(ns: string): Statements {
   };
 }
 
-/** Transactions, and the one row of the store itself. */
+/** The one row of the store itself. */
 // biome-ignore format: one statement after the other
 function storing({ store }: Names) {
   return {
-    begin: "begin immediate",
-    commit: "commit",
-    rollback: "rollback",
-
     // () → clock, work, ended, cancels: the highest time written down, and how many changes of each kind there were
     readStore: `select clock, work, ended, cancels from ${store}`,
     // (time, more work, more endings, more cancels)
