@@ -185,7 +185,7 @@ export class PostgresBackend implements contract.QueueBackend<PostgresTransactio
     const connections = await this.#connect();
     const names = this.#names;
     let by = "";
-    let level = "";
+    let pinned = connections;
     try {
       // Only what is to be migrated is waited for as long as it takes.
       const due = await planned(connections, names.namespace);
@@ -196,13 +196,16 @@ export class PostgresBackend implements contract.QueueBackend<PostgresTransactio
       const [row] = await connections.query(text, []);
       context.time(row?.[0]);
       by = row?.[1] ?? "";
-      level = row?.[2] ?? "";
-      await context.timed(`update ${names.store} set clock = greatest(clock, ${names.now})`, []);
+      if (row?.[2] !== LEVEL) pinned = atLevel(connections);
+      await new Context(pinned, names, this.#clock).timed(
+        `update ${names.store} set clock = greatest(clock, ${names.now})`,
+        [],
+      );
     } catch (error) {
       await connections.close().catch(() => {});
       throw storeError(error, "open the store");
     }
-    this.#connections = level === LEVEL ? connections : atLevel(connections);
+    this.#connections = pinned;
     this.signals.attach(this.#connections, names.namespace, by);
     if (connections.pooled) warn?.(POOLER_MET);
   }
