@@ -1,6 +1,7 @@
 /** The schema: made from nothing, brought up from an older version, left alone if it is newer or somebody else's. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import pg from "pg";
@@ -31,6 +32,12 @@ async function connected<T>(body: (connections: ClientConnections) => Promise<T>
 
 const upTo = (namespace: string, migrations: readonly Migration[]): ReturnType<typeof migrate> =>
   connected((connections) => connections.transaction((session) => migrate(session, namespace, migrations)));
+
+test("a migration is never changed", () => {
+  const text = MIGRATIONS.map((migration) => migration('"sidereal"').join("\n"));
+  const prints = text.map((one) => createHash("sha256").update(one).digest("hex").slice(0, 16));
+  assert.deepEqual(prints, ["7411595cb888524d", "604d84e4aa23ed73"]);
+});
 
 test("planning looks and makes nothing; what it names is what is done, and all of it", { skip }, async (t) => {
   const namespace = fresh(t);

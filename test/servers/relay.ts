@@ -34,8 +34,8 @@ export class Relay {
   /** Ends every connection with a reset, on both sides. */
   reset(): void {
     for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
   }
 
@@ -59,6 +59,11 @@ export class Relay {
     this.#swallows = false;
   }
 
+  /** What was swallowed is reset, as a system does that has waited long enough. */
+  forget(): void {
+    for (const socket of this.#dead) reset(socket);
+  }
+
   async close(): Promise<void> {
     this.#server.close();
     this.reset();
@@ -74,7 +79,7 @@ export class Relay {
       return;
     }
     const far = connect(this.#port, "127.0.0.1");
-    far.on("error", () => near.resetAndDestroy());
+    far.on("error", () => reset(near));
     const pair = { near, far };
     this.#pairs.add(pair);
     near.pipe(far);
@@ -92,4 +97,10 @@ export class Relay {
     this.#dead.add(socket);
     socket.once("close", () => this.#dead.delete(socket));
   }
+}
+
+/** Ends a connection with a reset. One that takes leave already is closed: Node would lose track of it, and never exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

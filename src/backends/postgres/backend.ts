@@ -181,8 +181,8 @@ export class PostgresBackend implements contract.QueueBackend<PostgresTransactio
       const text = `select clock::text, gen_random_uuid()::text, current_setting('default_transaction_isolation') from ${store}`;
       const [row] = await connections.query(text, []);
       context.time(row?.[0]);
-      await context.timed(`update ${store} set clock = greatest(clock, ${now})`, []);
       const leveled = row?.[2] === LEVEL ? connections : atLevel(connections);
+      await this.#context(leveled).timed(`update ${store} set clock = greatest(clock, ${now})`, []);
       if (connections.pooled) warn?.(POOLER_MET);
       this.signals.attach(leveled, namespace, row?.[1] ?? "");
       return leveled;

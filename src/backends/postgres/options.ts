@@ -54,7 +54,7 @@ export function connectBy(options: PostgresOptions): Connect {
   if (sql !== undefined) {
     if (typeof sql.unsafe !== "function" || typeof sql.begin !== "function")
       throw invalid("sql is not an instance of postgres");
-    return () => lentPostgresJs(sql);
+    return (clock) => lentPostgresJs(sql, clock);
   }
   if (client !== undefined) {
     if (typeof client.query !== "function") throw invalid("client has no query(text, values)");

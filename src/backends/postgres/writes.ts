@@ -83,10 +83,11 @@ function completedColumns(): string {
 /** Parameters: the time that has been, the lease, then the CTE's. Answers for each that is held: the time, id and claim, the new end, whether a cancel was requested. */
 export function renewing({ live, now }: Names, cte: string): string {
   const end = "k.now + $2::text::bigint";
+  // Compared so that no index is used for it: many records have one claim, and would be read for each of them.
   return `with k as materialized (select ${now} as now),
     ${cte}
     update ${live} t set lease_until = least(${end}, t.started_at + t.timeout + ${DEADLINE_GRACE}) from u, k
-      where t.id = u.id and t.claim = u.claim and t.state = 2
+      where t.id = u.id and t.claim is not distinct from u.claim and t.state = 2
       returning k.now::text, t.id, t.claim, t.lease_until::text, case when t.cancel_requested_at is null then '0' else '1' end as cancelling`;
 }
 
