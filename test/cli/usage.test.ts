@@ -11,6 +11,11 @@ describe("a wrong call", { concurrency: 2 }, () => {
     ["", /Usage: sidereal/],
     ["statsu", /unknown command 'statsu'[\s\S]*Did you mean status\?[\s\S]*Commands: run, status, migrate/],
     ["status --jsn", /unknown option '--jsn'[\s\S]*Did you mean --json\?[\s\S]*Options: --queue <name>, --json/],
+    ["queues puase", /unknown command 'puase'[\s\S]*Did you mean pause\?[\s\S]*Commands: list, pause, resume/],
+    ["queues puase mail --json", /unknown command 'puase'[\s\S]*Did you mean pause\?/],
+    ["schedules rmeove nightly", /unknown command 'rmeove'[\s\S]*Did you mean remove\?/],
+    ["queues mail", /unknown command 'mail'\nCommands: list, pause, resume/],
+    ["queues list mail", /too many arguments for 'list'/],
     ["status extra", /too many arguments/],
     ["status --queue", /argument missing/],
     ["status --queue a/b", /--queue: .*"a\/b"/],
@@ -105,6 +110,9 @@ describe("the commands in a program of one's own", { concurrency: 2 }, async () 
     assert.equal(code, 64);
     assert.match(stderr, /unknown option '--nonsense'/);
     assert.equal((await shop("queues run --max-concurrency no")).code, 64);
+    const group = await shop("queues schedules puase");
+    assert.equal(group.code, 64);
+    assert.match(group.stderr, /Did you mean pause\?/);
   });
 
   it("are not loaded by importing sidereal", async () => {

@@ -1,11 +1,12 @@
 /** How `sidereal queues` and its commands are called; without one it lists. */
 import type { Command } from "commander";
-import type { Ways } from "./ways.ts";
+import { refuseUnknown, type Ways } from "./ways.ts";
 
 const EXITS = "\nExit codes: 0, 1 the store could not be used, 64 usage.";
 
 export function declareQueues(parent: Command, { source, perform, out }: Ways): void {
   const queues = parent.command("queues").description("list, pause and resume queues");
+  refuseUnknown(queues);
   queues
     .command("list", { isDefault: true })
     .description("print each queue's counts, the age of its oldest waiting task, its workers, whether it is paused")

@@ -1,9 +1,10 @@
 /** How `sidereal schedules …` is called. */
 import type { Command } from "commander";
-import type { Ways } from "./ways.ts";
+import { refuseUnknown, type Ways } from "./ways.ts";
 
 export function declareSchedules(parent: Command, ways: Ways): void {
   const schedules = parent.command("schedules").description("list schedules; pause, resume, run, preview, remove one");
+  refuseUnknown(schedules);
   declareList(schedules, ways);
   declareChange(schedules, ways, "pause", "stop a schedule's ticks until it is resumed");
   declareChange(schedules, ways, "resume", "go on with the first instant after now");
