@@ -30,6 +30,7 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   1203: ["STORE_UNAVAILABLE", "the user has too many connections"],
   1044: ["STORE_UNAVAILABLE", "the server refused the user"],
   1045: ["STORE_UNAVAILABLE", "the server refused the user or the password"],
+  1698: ["STORE_UNAVAILABLE", "the server refused the user or the password"],
   1046: ["STORE_UNAVAILABLE", "no database is chosen"],
   1049: ["STORE_UNAVAILABLE", "there is no such database"],
   1053: ["STORE_UNAVAILABLE", "the server is shutting down"],

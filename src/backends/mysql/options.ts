@@ -34,9 +34,21 @@ export function connectBy(options: MysqlOptions): Connect {
     return async (clock) => lentPool(lent, clock);
   }
   if (typeof url !== "string" || !/^(?:mysql|mariadb):\/\/[^/]*\/[^/?]+/u.test(url)) {
-    throw invalid("url is not an address like mysql://user@host:3306/database");
+    throw invalid("url is not an address like mysql://host:3306/database");
   }
+  if (!isReadable(url)) throw invalid("the address cannot be read; # % / ? of a password are written %23 %25 %2F %3F");
   return (clock) => ownPool({ url: url.replace(/^mariadb:/u, "mysql:"), connections }, clock);
+}
+
+/** Whether the client can take the address apart; its own error would show the password. */
+function isReadable(url: string): boolean {
+  try {
+    const { username, password, hostname, pathname } = new URL(url);
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The pool that answers by promises, of whichever was given. */

@@ -51,6 +51,11 @@ export function storeError(error: unknown, doing: string): unknown {
   if (error instanceof SiderealError) return error;
   const refuse = (code: ErrorCode, why: string): SiderealError =>
     new SiderealError(code, `PostgreSQL: could not ${doing}: ${why}`, { cause: error });
+  if (isNoAddress(error)) {
+    // Without the cause: it may hold the whole address.
+    const why = "the address cannot be read; # % / ? of a password are written %23 %25 %2F %3F";
+    return new SiderealError("CONFIG_INVALID", `PostgreSQL: could not ${doing}: ${why}`);
+  }
   const state = sqlState(error);
   if (state !== undefined && isServerError(error)) {
     const known = CODES[state];
@@ -62,6 +67,11 @@ export function storeError(error: unknown, doing: string): unknown {
   }
   if (isLost(error)) return refuse("STORE_UNAVAILABLE", `the connection failed (${nameOf(error)})`);
   return error;
+}
+
+/** Whether the client could not take the address apart. */
+function isNoAddress(error: unknown): boolean {
+  return error instanceof URIError || (error as { code?: unknown } | null)?.code === "ERR_INVALID_URL";
 }
 
 function isServerError(error: unknown): boolean {

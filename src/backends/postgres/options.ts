@@ -61,7 +61,7 @@ export function connectBy(options: PostgresOptions): Connect {
     return async () => new ClientConnections(client);
   }
   if (typeof connectionString !== "string" || !/^postgres(?:ql)?:\/\//u.test(connectionString)) {
-    throw invalid("connectionString is not an address like postgres://user@host:5432/database");
+    throw invalid("connectionString is not an address like postgres://host:5432/database");
   }
   return (clock) => ownPg({ connectionString, connections }, clock);
 }
