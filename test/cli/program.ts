@@ -73,13 +73,13 @@ export class Running {
     this.ended = this.#end();
   }
 
-  /** Resolves once stderr holds this; rejects when the command ends without it. */
-  said(pattern: RegExp): Promise<void> {
+  /** Resolves once the stream holds this; rejects when the command ends without it. */
+  said(pattern: RegExp, stream: "stdout" | "stderr" = "stderr"): Promise<void> {
     return new Promise((resolve, reject) => {
       const check = (): void => {
-        if (pattern.test(this.stderr)) resolve();
+        if (pattern.test(this[stream])) resolve();
         else if (started.has(this.child)) return;
-        else reject(new Error(`ended without ${pattern}:\n${this.stderr}`));
+        else reject(new Error(`ended without ${pattern}:\n${this[stream]}`));
         this.#waiting.delete(check);
       };
       this.#waiting.add(check);
