@@ -34,8 +34,8 @@ export class Relay {
   /** Ends every connection with a reset, on both sides. */
   reset(): void {
     for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      resetOf(near);
+      resetOf(far);
     }
   }
 
@@ -74,7 +74,7 @@ export class Relay {
       return;
     }
     const far = connect(this.#port, "127.0.0.1");
-    far.on("error", () => near.resetAndDestroy());
+    far.on("error", () => resetOf(near));
     const pair = { near, far };
     this.#pairs.add(pair);
     near.pipe(far);
@@ -92,4 +92,13 @@ export class Relay {
     this.#dead.add(socket);
     socket.once("close", () => this.#dead.delete(socket));
   }
+}
+
+/**
+ * Ends a connection with a reset; one that is about to end does so at once. Node cannot reset what is shutting down: it
+ * would forget a handle that never closes, and wait for it busily, and for ever, when the process is to end.
+ */
+function resetOf(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
