@@ -13,12 +13,17 @@ export class StoreTime {
     this.#clock = clock;
   }
 
-  /** Reads the store's clock; the middle of the round trip is taken as the moment of the reading. */
+  /**
+   * Reads the store's clock, at some moment of the round trip: first the middle of it is taken; later, what was known
+   * before as far as it can be true. So an answer that waited, for the network or for a process that was stopped
+   * meanwhile, spoils nothing.
+   */
   async sync(): Promise<Millis> {
     const sent = this.#clock.mono();
     const now = await this.#calls.now();
     const received = this.#clock.mono();
-    this.#offset = now - (sent + received) / 2;
+    const known = this.#offset ?? now - (sent + received) / 2;
+    this.#offset = Math.min(Math.max(known, now - received), now + 1 - sent);
     return now;
   }
 

@@ -2,11 +2,14 @@
 import type { TaskRecord } from "../../src/model/record.ts";
 import { type Check, type Evidence, Tallied } from "./check.ts";
 import { accepted } from "./check-ends.ts";
-import { covered, gaps, minus, type Span } from "./spans.ts";
+import { covered, gaps, joined, minus, type Span } from "./spans.ts";
 import { type Attempt, diedIn, type Life, type Story } from "./story.ts";
 
 export function checkClaims(story: Story, evidence: Evidence): Check[] {
-  return [versions(story), owners(story), fences(story), losses(story), recovery(story, evidence)];
+  return [
+    ...[versions(story), owners(story), fences(story)],
+    ...[early(story, evidence), losses(story, evidence), recovery(story, evidence)],
+  ];
 }
 
 function versions(story: Story): Check {
@@ -77,28 +80,59 @@ function heldUp({ stops, pauses }: Life, from: number, to: number): boolean {
   return [...stops, ...pauses].some((pause) => pause.to + WAKING > from && pause.from < to);
 }
 
-function losses(story: Story): Check {
-  const tallied = new Tallied(
-    "R",
-    "no record was taken from an owner that was neither dead, held up nor kept from the store",
-  );
+/** When the last claim or renewal was sent by which the owner kept the record before it was taken. */
+function keptAt(story: Story, id: string, token: string, before: number): number {
+  const renewed = (story.renewals.get(`${id} ${token}`) ?? []).filter((sent) => sent < before);
+  return Math.max(story.firstAsked.get(token) ?? Number.NEGATIVE_INFINITY, ...renewed);
+}
+
+/** The store's clock has whole milliseconds, and need not run quite as the machine's. */
+const GRAIN = 5;
+
+/** No fault excuses this one: the lease counts from when the store dealt with what was sent before. */
+function early(story: Story, { lease }: Evidence): Check {
+  const tallied = new Tallied("A", `no record was taken within ${lease} ms of its claim or of a renewal`);
   for (const [id, writes] of story.writesOf) {
     for (const { verb, token, at, who } of writes) {
       if (verb !== "lapse") continue;
-      const call = story.claimCalls.get(token);
-      const owner = story.lives.find((life) => life.who === call?.who);
-      const excused =
-        owner !== undefined &&
-        call !== undefined &&
-        (owner.endedAt < at || heldUp(owner, call.at, at) || renewalFailed(owner, call.at, at));
-      tallied.expect(excused, () => `${id}: ${who} took it from ${owner?.who ?? "nobody known"}, which was well`);
+      const age = at - keptAt(story, id, token, at);
+      tallied.expect(age >= lease - GRAIN, () => `${id}: ${who} took it ${Math.round(age)} ms after it was renewed`);
     }
   }
   return tallied.check;
 }
 
-function renewalFailed(life: Life, from: number, to: number): boolean {
-  return life.events.some(({ event, at }) => event === "renew_error" && at > from && at < to);
+/**
+ * A healthy owner renews in time. So it must not have been well, between the last renewal and the end of the lease, for as
+ * long as it takes to send the next one; less than a quarter of a lease of stalling is not written down.
+ */
+function losses(story: Story, { lease, heartbeat }: Evidence): Check {
+  const tallied = new Tallied(
+    "R",
+    "no record was taken from an owner that was neither dead, held up nor kept from the store",
+  );
+  const chance = 1.2 * heartbeat + lease / 4;
+  for (const [id, writes] of story.writesOf) {
+    for (const { verb, token, at, who } of writes) {
+      if (verb !== "lapse") continue;
+      const owner = story.lives.find((life) => life.who === story.claimCalls.get(token)?.who);
+      const known = story.attemptsOf.get(id)?.find((attempt) => attempt.token === token)?.claimedAt ?? 0;
+      const kept = keptAt(story, id, token, at);
+      const wellFor = owner === undefined ? lease : longestWell(owner, Math.max(kept, known), kept + lease);
+      tallied.expect(
+        wellFor < chance,
+        () =>
+          `${id}: ${who} took it from ${owner?.who ?? "nobody known"}, which was well for ${Math.round(wellFor)} ms`,
+      );
+    }
+  }
+  return tallied.check;
+}
+
+/** How long a process was alive, neither held up nor kept from the store, at a stretch. */
+function longestWell({ endedAt, stops, pauses }: Life, from: number, to: number): number {
+  const away = [...stops, ...pauses, { from: endedAt, to: Number.POSITIVE_INFINITY }];
+  return Math.max(0, ...minus([{ from, to }], away).map((span) => span.to - span.from));
 }
 
 /**
@@ -107,10 +141,15 @@ function renewalFailed(life: Life, from: number, to: number): boolean {
  */
 function nobodyReaps(story: Story, { lease, reapEvery }: Evidence): Span[] {
   const pass = 1.2 * reapEvery;
+  // Shorter ones are within what a reaper takes for its own rhythm.
+  const waits = ({ from, to }: Span): number => (to - from > lease / 2 - pass - WAKING ? lease : 0);
   const reaping = story.lives.flatMap((life) => {
     const ready = life.events.find(({ event }) => event === "ready");
     if (life.role !== "worker" || ready === undefined) return [];
-    const away = [...life.stops, ...life.pauses].map(({ from, to }) => ({ from: from - pass, to: to + lease + pass }));
+    const away = joined([...life.stops, ...life.pauses]).map((pause) => ({
+      from: pause.from - pass,
+      to: pause.to + waits(pause) + pass,
+    }));
     return minus([{ from: ready.at + pass, to: life.termedAt ?? life.endedAt }], away);
   });
   return [...story.locked, ...gaps(reaping)];

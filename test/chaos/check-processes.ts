@@ -60,8 +60,7 @@ function stops(story: Story): Check {
     if (life.role !== "worker" || isSudden(life)) continue;
     const term = life.events.find(({ event }) => event === "term_seen");
     if (term === undefined) continue;
-    const hindered = story.outages.some(({ from, to }) => to + RETURN > term.at && from < life.endedAt);
-    const codes = life.forcedAt === null && !hindered ? ["0"] : ["0", "2"];
+    const codes = life.forcedAt === null ? ["0"] : ["0", "2"];
     tallied.expect(
       codes.includes(life.ending),
       () => `${life.who} ended with ${life.ending || "nothing"} after SIGTERM`,
@@ -72,7 +71,7 @@ function stops(story: Story): Check {
     );
     tallied.expect(late.length === 0, () => `${life.who} claimed ${late.length} times after SIGTERM`);
     // A stop waits for the store only so long; what it then leaves behind lapses.
-    if (hindered || covered(story.locked, term.at, life.endedAt) > 0) continue;
+    if (covered([...story.locked, ...life.kept], term.at, life.endedAt) > 0) continue;
     const open = story.attempts.filter(
       (attempt) => attempt.life === life && attempt.answeredAt > life.endedAt && !isStale(attempt),
     );

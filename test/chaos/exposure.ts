@@ -159,9 +159,14 @@ function figuresOf(story: Story, evidence: Evidence): Counts {
     "renewals refused": count("renew_lost"),
     "renewals failed": count("renew_error"),
     "pauses of the machine over a quarter lease": count("stall"),
-    "calls to the store over a quarter lease": count("slow"),
+    "calls to the store over a quarter lease": slowCalls(story, lease),
     ...(story.outages.length > 0 && returnsOf(story)),
   };
+}
+
+function slowCalls({ lives }: Story, lease: number): number {
+  const asks = lives.flatMap((life) => [...life.asks.values()]);
+  return asks.filter(({ at, toldAt }) => toldAt < Number.POSITIVE_INFINITY && toldAt - at > lease / 4).length;
 }
 
 function returnsOf(story: Story): Counts {

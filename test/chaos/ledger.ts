@@ -24,6 +24,7 @@ export type EventName =
   | "lapse_refused"
   | "lapse_unknown"
   | "other_applied"
+  | "renew_held"
   | "renew_lost"
   | "renew_error"
   // handler
@@ -33,6 +34,7 @@ export type EventName =
   | "abort_seen"
   | "block"
   | "hog"
+  | "freed"
   // process
   | "ready"
   | "stall"
@@ -42,7 +44,6 @@ export type EventName =
   // any process, around every call that matters to ownership: number of the call, and what came of it
   | "ask"
   | "told"
-  | "slow"
   // supervisor, about the store
   | "blow"
   | "outage"

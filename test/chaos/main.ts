@@ -132,6 +132,4 @@ async function rounds(wishes: Wishes, keep: boolean): Promise<RoundResult[]> {
 }
 
 const args = process.argv.slice(2);
-const code = await (args.includes("--schedules") ? scheduleCommand(args) : main(args));
-// Sockets that a fault left half-open keep nobody waiting.
-process.exit(code);
+process.exitCode = await (args.includes("--schedules") ? scheduleCommand(args) : main(args));

@@ -1,6 +1,6 @@
-/** Outages of the store's server, whom they held up and for how long, and whether everybody came back. */
+/** What was done to the store's server, whom it kept from the store and for how long, and whether everybody came back. */
 import type { Event } from "./ledger.ts";
-import { covered, type Span } from "./spans.ts";
+import { covered, joined, type Span } from "./spans.ts";
 
 /** A call of a process to the store. */
 export interface Ask {
@@ -17,7 +17,10 @@ export const RETURN = 10_000;
 /** A call that takes longer was held up. */
 const SLOW = 500;
 
-/** When nobody could use the store. */
+/** Connections that a blow broke are found broken within so long, ms. */
+const AFTERMATH = 1_000;
+
+/** When nobody could use the store; one that was never seen to end lasts for ever. */
 export function outagesOf(events: readonly Event[]): Span[] {
   const spans: Span[] = [];
   let from: number | null = null;
@@ -28,16 +31,29 @@ export function outagesOf(events: readonly Event[]): Span[] {
       from = null;
     }
   }
-  return spans;
+  return from === null ? spans : [...spans, { from, to: Number.POSITIVE_INFINITY }];
 }
 
-/** A process is held up by an outage until the calls that it met have ended, and for no longer than the return may take. */
-export function heldUpBy(outage: Span, asks: readonly Ask[]): Span {
-  const most = outage.to + RETURN;
-  const met = asks.filter(
-    ({ at, toldAt }) => toldAt > outage.from && at < most && (toldAt - at > SLOW || at < outage.to),
-  );
-  return { from: outage.from, to: Math.min(most, Math.max(outage.to, ...met.map(({ toldAt }) => toldAt))) };
+/** When connections were broken in a moment. */
+export function blowsOf(events: readonly Event[]): number[] {
+  return events.filter(({ event }) => event === "blow").map(({ at }) => at);
+}
+
+/**
+ * When these kept a process from the store: while an outage lasted, and while a call was under way that met it, or that
+ * came soon after and then failed or took long, as on a connection that is half-open. Nothing else that is slow counts.
+ */
+export function keptBy(outages: readonly Span[], blows: readonly number[], asks: readonly Ask[]): Span[] {
+  const calls = (from: number, to: number, most: number): Span[] =>
+    asks
+      .filter(({ at, toldAt }) => toldAt > from && at < most)
+      .filter(({ at, toldAt, ok }) => at < to || !ok || toldAt - at > SLOW)
+      .map(({ at, toldAt }) => ({ from: Math.max(at, from), to: Math.min(toldAt, most) }));
+  return joined([
+    ...outages,
+    ...outages.flatMap(({ from, to }) => calls(from, to, to + RETURN)),
+    ...blows.flatMap((at) => calls(at, at, at + AFTERMATH)),
+  ]);
 }
 
 /** How long the store was well before the process claimed again; null: it was not there to see, or not long enough. */

@@ -20,7 +20,7 @@ const orders = fromEnvironment();
 const ledger = new Ledger(orders.ledgers, orders.who);
 const failpoints = new Failpoints(ledger);
 const { backend } = storeNamed(orders.store).connect(orders.place, false);
-const store = witnessed(planted(backend, orders.planted), ledger, failpoints, 0.25 * orders.lease);
+const store = witnessed(planted(backend, orders.planted), ledger, failpoints);
 const service = new QueueService<unknown>({ queueBackend: store });
 // Known by name and defaults only: the producer runs nothing.
 const work = task("chaos.work", { retries: 3, backoff: 50 }, (_: Work): null => null) as Task<Work, null>;

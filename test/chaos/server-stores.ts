@@ -23,9 +23,7 @@ export const postgresServer: StoreUnderTest = {
     const pool = new pg.Pool({ connectionString: place, max: LENT, connectionTimeoutMillis: 5_000 });
     // Whoever has a pool of pg must listen for the failures of its idle connections, and bound its attempts to connect.
     pool.on("error", () => {});
-    // So must whoever has a connection out of it.
-    pool.on("connect", (client) => client.on("error", () => {}));
-    const hog = (ms: number): Promise<void> => hogged(() => pool.connect(), ms);
+    const hog = (ms: number): Promise<void> => hogged(() => listening(pool), ms);
     return { backend: postgres({ pool }) as QueueBackend<unknown>, hog };
   },
 };
@@ -61,6 +59,16 @@ async function stage(
       await server.dispose();
     },
   };
+}
+
+/** As the user's own code must: with a listener, since a connection that is out of its pool may fail at any time. */
+async function listening(pool: pg.Pool): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (client === undefined) reject(error);
+      else resolve(client.on("error", () => {}));
+    });
+  });
 }
 
 /** Takes as many connections as there are, and gives them back after so long. */

@@ -1,6 +1,6 @@
 /** The ledgers of a run, told per process and per attempt, so that the checks and the exposure table can ask about both. */
 import type { Event } from "./ledger.ts";
-import { type Ask, heldUpBy, outagesOf } from "./outages.ts";
+import { type Ask, blowsOf, keptBy, outagesOf } from "./outages.ts";
 import type { Span } from "./spans.ts";
 
 /** One process, from its start to its end. */
@@ -13,8 +13,10 @@ export interface Life {
   endedAt: number;
   /** The exit code or the signal that the supervisor saw. */
   ending: string;
-  /** Held up by a handler, by the machine, or by a store that nobody could write to. */
+  /** Held up by a handler, by the machine, by a store that nobody could write to, or kept from the store by a fault. */
   readonly pauses: Span[];
+  /** Of the pauses, those in which a fault of the server's, of the network or of the pool kept it from the store. */
+  readonly kept: Span[];
   /** When its user's own code had every connection. */
   readonly hogs: Span[];
   /** Its calls to the store, by their numbers. */
@@ -44,8 +46,10 @@ export interface Attempt {
   handlerEndedAt: number | null;
   abortSeenAt: number | null;
   finishCalledAt: number | null;
-  /** When the answer to its last finish was read; Infinity: never. */
+  /** When the answer to its last finish was read, or seen in the store; Infinity: never. */
   answeredAt: number;
+  /** When its last finish failed without an answer. */
+  unknownAt: number | null;
   finish: "applied" | "refused" | "unknown" | null;
   /** The state that an accepted finish led to. */
   finishedTo: string | null;
@@ -71,6 +75,8 @@ export interface Story {
   readonly claimCalls: ReadonlyMap<string, Event>;
   /** When a claim with this token was first sent. */
   readonly firstAsked: ReadonlyMap<string, number>;
+  /** Record and token → when the renewals were sent by which the lease was kept. */
+  readonly renewals: ReadonlyMap<string, readonly number[]>;
   readonly events: readonly Event[];
   /** When nobody could write, because a stopped process held the store's lock: a single-writer store cannot help it. */
   readonly locked: readonly Span[];
@@ -84,12 +90,14 @@ export function storyOf(events: readonly Event[]): Story {
   // Whoever cannot write cannot renew either.
   for (const life of lives.values()) life.pauses.push(...locked);
   const outages = outagesOf(events);
+  const blows = blowsOf(events);
   for (const life of lives.values()) {
-    const asks = [...life.asks.values()];
     const met = [...life.hogs, ...outages].filter(({ from, to }) => from < life.endedAt && to > life.bornAt);
-    life.pauses.push(...met.map((outage) => heldUpBy(outage, asks)));
+    life.kept.push(...keptBy(met, blows, [...life.asks.values()]));
+    life.pauses.push(...life.kept);
   }
   const attempts = attemptsOf(events, lives);
+  settleUnknown(attempts, events);
   const claimCalls = new Map<string, Event>();
   const firstAsked = new Map<string, number>();
   for (const event of events) {
@@ -105,10 +113,35 @@ export function storyOf(events: readonly Event[]): Story {
     writesOf: grouped(events.flatMap(writeOf)),
     claimCalls,
     firstAsked,
+    renewals: renewalsOf(events),
     events,
     locked,
     outages,
   };
+}
+
+/** What nobody had to take back was stored, although the answer to its finish was lost. */
+function settleUnknown(attempts: readonly Attempt[], events: readonly Event[]): void {
+  const taken = new Map<string, number>();
+  for (const { event, id, extra } of events) {
+    const step = event === "lapse_call" ? 1 : event === "lapse_refused" ? -1 : 0;
+    if (step !== 0) taken.set(`${id} ${extra[2]}`, (taken.get(`${id} ${extra[2]}`) ?? 0) + step);
+  }
+  for (const attempt of attempts) {
+    const { id, token, finish, unknownAt } = attempt;
+    if (finish === "unknown" && unknownAt !== null && (taken.get(`${id} ${token}`) ?? 0) <= 0)
+      attempt.answeredAt = unknownAt;
+  }
+}
+
+function renewalsOf(events: readonly Event[]): Map<string, number[]> {
+  const renewals = new Map<string, number[]>();
+  for (const { event, id, extra } of events) {
+    if (event !== "renew_held") continue;
+    const name = `${id} ${extra[0]}`;
+    renewals.set(name, [...(renewals.get(name) ?? []), Number(extra[1])]);
+  }
+  return renewals;
 }
 
 /** A free lock would have been taken: a stop lasts longer than any worker rests, and a crew always has work. */
@@ -128,7 +161,7 @@ function livesOf(events: readonly Event[]): Map<string, Life> {
       const role = event.extra[0] === "producer" ? "producer" : "worker";
       lives.set(event.who, {
         ...{ who: event.who, role, events: [], bornAt: event.at, endedAt: Number.POSITIVE_INFINITY, ending: "" },
-        ...{ hogs: [], asks: new Map(), pauses: [], stops: [], termedAt: null, forcedAt: null, cause: null },
+        ...{ hogs: [], asks: new Map(), pauses: [], kept: [], stops: [], termedAt: null, forcedAt: null, cause: null },
       });
     }
     const life = lives.get(event.who);
@@ -145,7 +178,8 @@ function note(life: Life, { event, at, extra }: Event): void {
   else if (event === "told") {
     const ask = life.asks.get(call);
     if (ask !== undefined) Object.assign(ask, { toldAt: at, ok: word === "ok" });
-  } else if (event === "hog") life.hogs.push({ from: at, to: at + Number(extra[0]) });
+  } else if (event === "hog") life.hogs.push({ from: at, to: Number.POSITIVE_INFINITY });
+  else if (event === "freed") life.hogs.push({ from: life.hogs.pop()?.from ?? at, to: at });
   else if (event === "killed") life.cause = extra[0] ?? "random";
   else if (event === "failpoint") life.cause = extra[0] ?? "failpoint";
   else if (event === "start" && extra[0] === "pill") life.cause ??= "pill";
@@ -154,7 +188,7 @@ function note(life: Life, { event, at, extra }: Event): void {
   else if (event === "stopped") life.stops.push({ from: at, to: Number.POSITIVE_INFINITY });
   else if (event === "continued") life.stops.push({ from: life.stops.pop()?.from ?? at, to: at });
   else if (event === "block") life.pauses.push({ from: at, to: at + Number(extra[0]) });
-  else if (event === "stall" || event === "slow") life.pauses.push({ from: at - Number(extra[0]), to: at });
+  else if (event === "stall") life.pauses.push({ from: at - Number(extra[0]), to: at });
   else if (event === "exited") {
     life.endedAt = at;
     life.ending = extra[0] ?? "";
@@ -198,7 +232,7 @@ function newAttempt(event: Event, token: string, life: Life): Attempt {
       abortSeenAt: null,
       finishCalledAt: null,
     },
-    ...{ answeredAt: Number.POSITIVE_INFINITY, finish: null, finishedTo: null },
+    ...{ answeredAt: Number.POSITIVE_INFINITY, unknownAt: null, finish: null, finishedTo: null },
   };
 }
 
@@ -217,7 +251,9 @@ function finishOf(attempt: Attempt, { event, at, extra }: Event): void {
     attempt.answeredAt = Number.POSITIVE_INFINITY;
     return;
   }
-  attempt.answeredAt = at;
+  // Whoever has not heard that it is stored has no answer, and looks or asks again.
+  if (event === "finish_unknown") attempt.unknownAt = at;
+  else attempt.answeredAt = at;
   if (attempt.finish === "applied") return;
   attempt.finish = event === "finish_applied" ? "applied" : event === "finish_refused" ? "refused" : "unknown";
   if (event === "finish_applied") attempt.finishedTo = extra[0] ?? null;

@@ -45,13 +45,12 @@ function factsOf({ from, to }: Change): Facts {
 }
 
 /** The store, each of whose calls is written down with what came of it. */
-function timed(store: Store, ledger: Ledger, slow: number): Store {
+function timed(store: Store, ledger: Ledger): Store {
   let calls = 0;
   const told = async <T>(verb: string, ask: () => Promise<T>): Promise<T> => {
     calls += 1;
     const call = calls;
     ledger.write("ask", { extra: [call, verb] });
-    const sent = performance.now();
     let outcome = "ok";
     try {
       return await ask();
@@ -60,8 +59,6 @@ function timed(store: Store, ledger: Ledger, slow: number): Store {
       throw error;
     } finally {
       ledger.write("told", { extra: [call, outcome] });
-      const took = performance.now() - sent;
-      if (took > slow) ledger.write("slow", { extra: [took] });
     }
   };
   const own: Partial<Store> = {
@@ -83,9 +80,9 @@ function over(store: Store, own: Partial<Store>): Store {
   });
 }
 
-/** The store, watched. @param slow - A call that takes longer, ms, may cost a lease, and is written down. */
-export function witnessed(asked: Store, ledger: Ledger, failpoints: Failpoints, slow: number): Store {
-  const store = timed(asked, ledger, slow);
+/** The store, watched. */
+export function witnessed(asked: Store, ledger: Ledger, failpoints: Failpoints): Store {
+  const store = timed(asked, ledger);
   const own: Partial<Store> = {
     insert: async (drafts: readonly Draft[]) => {
       failpoints.reached("insert:before");
@@ -116,8 +113,14 @@ export function witnessed(asked: Store, ledger: Ledger, failpoints: Failpoints, 
     },
     apply: (changes) => applied(store, ledger, failpoints, changes),
     renew: async (claims, lease) => {
+      const sent = Number(process.hrtime.bigint()) / 1e6;
       try {
         const renewals = await store.renew(claims, lease);
+        const kept = claims.filter((_, at) => renewals[at]?.state === "held");
+        ledger.writeAll(
+          "renew_held",
+          kept.map(({ id, claim }) => ({ id, extra: [claim, sent] })),
+        );
         const lost = claims.filter((_, at) => renewals[at]?.state !== "held");
         ledger.writeAll(
           "renew_lost",

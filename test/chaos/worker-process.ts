@@ -97,7 +97,7 @@ function watchLoop(): void {
 
 // Every other worker has a pool that its user's own code uses, too.
 const { backend, hog } = storeNamed(orders.store).connect(orders.place, /^w\d*[02468]\./.test(orders.who));
-const store = witnessed(planted(backend, orders.planted), ledger, failpoints, 0.25 * orders.lease);
+const store = witnessed(planted(backend, orders.planted), ledger, failpoints);
 const service = new QueueService<unknown>({
   queueBackend: store,
   worker: {
@@ -114,15 +114,18 @@ process.on("message", (order: Arm | Hog) => {
   if ("arm" in order) failpoints.arm(order.arm);
   else if (hog !== null) {
     ledger.write("hog", { extra: [order.hog] });
-    void hog(order.hog);
+    void hog(order.hog).then(() => ledger.write("freed"));
   }
 });
 // Without the supervisor nobody would end this process.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 let asked = 0;
+let hasStarted = false;
 process.on("SIGTERM", () => {
   asked += 1;
   ledger.write("term_seen");
+  // A worker that is stopped cannot be started any more.
+  if (!hasStarted) process.exit(0);
   void worker.stop({ force: asked > 1 }).then(async (outcome) => {
     await service.close();
     process.exit(outcome === "clean" ? 0 : 2);
@@ -131,6 +134,7 @@ process.on("SIGTERM", () => {
 
 watchLoop();
 await opened(service);
+hasStarted = true;
 await worker.start();
 ledger.write("ready");
 process.send?.({ ready: true });

@@ -99,7 +99,10 @@ export class Relay {
   }
 }
 
-/** Ends a connection with a reset. One that takes leave already is closed: Node would lose track of it, and never exit. */
+/**
+ * Ends a connection with a reset; one that is about to end does so at once. Node cannot reset what is shutting down: it
+ * would forget a handle that never closes, and wait for it busily, and for ever, when the process is to end.
+ */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

@@ -5,6 +5,7 @@ import type { Millis } from "../../../model/record.ts";
 import { type Lending, Turnstile } from "../../sql/lending.ts";
 import { isConnectionUsable, storeError } from "../errors.ts";
 import type { PgPool, PgPoolClient } from "./session.ts";
+import { given, taken } from "./taken.ts";
 
 /** How long the server may take to begin, to commit or to roll back; the body may take its time. */
 const DEADLINE: Millis = 20_000;
@@ -39,15 +40,11 @@ export class PgLending implements Lending<PgPoolClient> {
 
   async #lend<T>(body: (tx: PgPoolClient) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const client = await this.#connected();
-    const ignore = (): void => {};
-    client.on("error", ignore);
     let isHeld = true;
     const release = (error?: Error): void => {
       if (!isHeld) return;
       isHeld = false;
-      client.release(error);
-      // What is closed may still complain, with nobody left to hear it.
-      if (error === undefined) client.removeListener("error", ignore);
+      given(client, error);
     };
     let end: (why: unknown) => void = () => {};
     const ended = new Promise<never>((_, reject) => {
@@ -78,7 +75,7 @@ export class PgLending implements Lending<PgPoolClient> {
 
   async #connected(): Promise<PgPoolClient> {
     try {
-      return await this.#pool().connect();
+      return await taken(this.#pool());
     } catch (error) {
       throw storeError(error, "begin a transaction");
     }

@@ -10,6 +10,7 @@ import type { Listener, Listening } from "./listening.ts";
 import { PgLending } from "./pg-lending.ts";
 import { isPooler, refusesSettings } from "./pooler.ts";
 import { type PgClient, type PgPool, type PgPoolClient, pgSession } from "./session.ts";
+import { given, taken } from "./taken.ts";
 
 /** How long a closing store waits for its connections to take leave. */
 const FAREWELL: Millis = 5_000;
@@ -33,7 +34,6 @@ interface PgModule {
 
 interface OwnPool extends PgPool {
   on(event: "error", listener: (error: Error) => void): unknown;
-  on(event: "connect", listener: (client: PgPoolClient) => void): unknown;
   end(): Promise<void>;
 }
 
@@ -100,8 +100,6 @@ function made({ Pool, Client }: PgModule, own: OwnPgOptions, clock: Clock, poole
 /** An idle connection that the server closes is replaced when it is next needed. */
 function opened(pool: OwnPool): OwnPool {
   pool.on("error", ignore);
-  // Whoever takes a connection listens a moment after the pool has stopped to, and it may fail in between.
-  pool.on("connect", (client) => client.on("error", ignore));
   return pool;
 }
 
@@ -232,12 +230,7 @@ export class PgConnections implements Connections, Listening {
           return rows;
         },
       };
-      client.on("error", ignore);
-      try {
-        return await body(watched, client);
-      } finally {
-        client.removeListener("error", ignore);
-      }
+      return body(watched, client);
     }, patient);
   }
 }
@@ -248,10 +241,10 @@ const ignore = (): void => {};
 function supplyOf(pool: PgPool): Supply<PgPoolClient> {
   return {
     server: "PostgreSQL",
-    take: () => pool.connect(),
-    give: (client) => client.release(),
+    take: () => taken(pool),
+    give: (client) => given(client),
     cut: (client, error) => {
-      client.release(error);
+      given(client, error);
       client.connection?.stream?.destroy?.();
     },
     isUsable: isConnectionUsable,
