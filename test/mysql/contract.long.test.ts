@@ -10,6 +10,6 @@ describe("on the test's clock", { skip }, () => {
     name: "mysql",
     capabilities: { signals: true, shared: true, transactions: true, clock: true },
     make: (clock) => bench(clock),
-    walkSeeds: 30,
+    walkSeeds: 5,
   });
 });

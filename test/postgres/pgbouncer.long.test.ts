@@ -5,9 +5,9 @@ import pg from "pg";
 import postgresJs from "postgres";
 import { type PostgresOptions, postgres } from "../../src/backends/postgres/index.ts";
 import { QueueService, task, Worker } from "../../src/index.ts";
-import { exerciseBackend } from "../../src/testing/backend-contract/index.ts";
-import { bench, byAddress, drop, freshNamespace, raw, sweep, type Way } from "./bench.ts";
+import { byAddress, drop, freshNamespace, raw, sweep } from "./bench.ts";
 import { type Pooler, pooler, skip } from "./pgbouncer.ts";
+import { exerciseThroughPooler } from "./pooled.ts";
 
 /** As Debian ships it, and as people set it up who were refused by it once. */
 const strict: Pooler | undefined = skip === false ? await pooler() : undefined;
@@ -29,50 +29,8 @@ after(async () => {
   await lenient?.stop();
 });
 
-const capabilities = { signals: true, shared: true, transactions: true, clock: true } as const;
-const silent = "no notification passes a pooler by transaction";
-const hints = {
-  "a hint comes when work is stored, and when work returns": silent,
-  "a hint comes when a record ends, and names it": silent,
-  "a hint comes when a running record is asked to stop": silent,
-  "a hint comes when a schedule's step leaves a tick that is ready": silent,
-};
-const way = (options: () => PostgresOptions): Way => ({ ...byAddress, options });
-
 describe("through PgBouncer", { skip }, () => {
-  exerciseBackend({
-    name: "connections of our own",
-    capabilities,
-    make: (clock) =>
-      bench(
-        clock,
-        way(() => ({ connectionString: through })),
-      ),
-    walkSeeds: 5,
-    skip: hints,
-  });
-  exerciseBackend({
-    name: "a pool of pg",
-    capabilities,
-    make: (clock) =>
-      bench(
-        clock,
-        way(() => ({ pool })),
-      ),
-    walkSeeds: 2,
-    skip: hints,
-  });
-  exerciseBackend({
-    name: "postgres.js",
-    capabilities,
-    make: (clock) =>
-      bench(
-        clock,
-        way(() => ({ sql })),
-      ),
-    walkSeeds: 2,
-    skip: hints,
-  });
+  exerciseThroughPooler("connections of our own", 5, () => ({ connectionString: through }));
 });
 
 const ways: Readonly<Record<string, () => PostgresOptions>> = {
