@@ -5,6 +5,7 @@ import { type MysqlOptions, type MysqlTransaction, mysql } from "../../src/backe
 import type { Clock } from "../../src/contracts/clock.ts";
 import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
 import type { Bench } from "../../src/testing/backend-contract/index.ts";
+import { type SqlServer, within } from "../sql/server.ts";
 
 /** The server; the tests make databases of their own in it. */
 const SERVER: string = process.env["SIDEREAL_TEST_MYSQL"] ?? "mysql://root@127.0.0.1:3306";
@@ -124,16 +125,28 @@ export const byAddress: Way = {
   options: () => ({ url: ADDRESS }),
   transaction: async (body) => {
     const connection = await driver.createConnection({ uri: ADDRESS });
-    try {
-      await connection.beginTransaction();
-      const result = await body(connection);
-      await connection.commit();
-      return result;
-    } catch (error) {
-      await connection.rollback();
-      throw error;
-    } finally {
-      await connection.end();
-    }
+    return within(
+      (text) => connection.query(text),
+      () => body(connection),
+      () => connection.end(),
+    );
+  },
+};
+
+/** For the tests that every store on a server has. */
+export const server: SqlServer = {
+  kind: "mysql",
+  skip,
+  address: ADDRESS,
+  make: () => mysql(ADDRESS) as QueueBackend<unknown>,
+  store: async (t) => (await store(t)) as Awaited<ReturnType<SqlServer["store"]>>,
+  fresh: freshNamespace,
+  raw: (text) => raw(text),
+  table: (namespace, what) => `${namespace}_${what === "live" || what === "done" ? "tasks" : what}`,
+  kill: async (_, over) => {
+    const sessions = "select id from information_schema.processlist where db = ? and id <> connection_id()";
+    let isOver = false;
+    void over.then(() => (isOver = true));
+    while (!isOver) for (const [id] of await raw(sessions, [DATABASE])) await raw(`kill ${Number(id)}`).catch(() => {});
   },
 };

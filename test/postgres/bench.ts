@@ -5,6 +5,7 @@ import { type PostgresOptions, type PostgresTransaction, postgres } from "../../
 import type { Clock } from "../../src/contracts/clock.ts";
 import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
 import type { Bench } from "../../src/testing/backend-contract/index.ts";
+import { type SqlServer, within } from "../sql/server.ts";
 
 /** The server; a database of the tests' own in it is named by the environment. */
 export const ADDRESS: string = process.env["SIDEREAL_TEST_POSTGRES"] ?? "postgres://postgres@127.0.0.1:5432/postgres";
@@ -131,16 +132,32 @@ export const byAddress: Way = {
   transaction: async (body) => {
     const client = new pg.Client({ connectionString: ADDRESS });
     await client.connect();
-    try {
-      await client.query("begin");
-      const result = await body(client);
-      await client.query("commit");
-      return result;
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      await client.end();
-    }
+    return within(
+      (text) => client.query(text),
+      () => body(client),
+      () => client.end(),
+    );
+  },
+};
+
+/** For the tests that every store on a server has. */
+export const server: SqlServer = {
+  kind: "postgres",
+  skip,
+  address: ADDRESS,
+  make: () => postgres(ADDRESS) as QueueBackend<unknown>,
+  store: async (t) => (await store(t)) as Awaited<ReturnType<SqlServer["store"]>>,
+  fresh: (t) => {
+    const namespace = freshNamespace();
+    t.after(() => drop(namespace));
+    return namespace;
+  },
+  raw: (text) => raw(text),
+  table: (namespace, what) => `"${namespace}".${what}`,
+  kill: async (namespace, over) => {
+    const sessions = "from pg_stat_activity where application_name = 'sidereal' and query like $1";
+    let isOver = false;
+    void over.then(() => (isOver = true));
+    while (!isOver) await raw(`select pg_terminate_backend(pid) ${sessions}`, [`%"${namespace}"%`]);
   },
 };
