@@ -1,6 +1,5 @@
 /** Enqueueing and completing in the caller's own transaction of MariaDB, by every client and query builder. */
-import assert from "node:assert/strict";
-import { after, before, it } from "node:test";
+import { after, before } from "node:test";
 import { PrismaMariaDb } from "@prisma/adapter-mariadb";
 import { drizzle as drizzleOf } from "drizzle-orm/mysql2";
 import { sql } from "drizzle-orm/sql";
@@ -9,13 +8,14 @@ import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin } from "
 import callbacks from "mysql2";
 import driver from "mysql2/promise";
 import { type MysqlTransaction, mysql } from "../../src/backends/mysql/index.ts";
-import { hasCode } from "../../src/model/errors.ts";
 import { exerciseLibrary, type Server } from "../sql/exercise.ts";
+import { exerciseStrangers } from "../sql/hands.ts";
 import { prismaClient } from "../sql/prisma.ts";
-import { ADDRESS, freshNamespace, raw, skip, sweep } from "./bench.ts";
+import { within } from "../sql/server.ts";
+import { ADDRESS, freshNamespace, raw, server, skip, sweep } from "./bench.ts";
 
 const namespace = freshNamespace();
-const server: Server<MysqlTransaction> = {
+const library: Server<MysqlTransaction> = {
   namespace,
   skip,
   store: () => mysql(ADDRESS),
@@ -43,25 +43,20 @@ after(async () => {
   await sweep();
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "mysql2 with promises",
   root: pool as never,
   transaction: async (body) => {
     const connection = await pool.getConnection();
-    try {
-      await connection.beginTransaction();
-      await body(connection, (name) => connection.query("insert into effects values (?)", [name]));
-      await connection.commit();
-    } catch (error) {
-      await connection.rollback();
-      throw error;
-    } finally {
-      connection.release();
-    }
+    await within(
+      (text) => connection.query(text),
+      () => body(connection, (name) => connection.query("insert into effects values (?)", [name])),
+      () => connection.release(),
+    );
   },
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "mysql2 with callbacks",
   root: callbackPool as never,
   transaction: async (body) => {
@@ -77,14 +72,14 @@ exerciseLibrary(server, {
   },
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Drizzle",
   root: drizzle as never,
   transaction: (body) =>
     drizzle.transaction((tx) => body(tx, (name) => tx.execute(sql`insert into effects values (${name})`).then())),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Kysely",
   root: kysely as never,
   transaction: (body) =>
@@ -93,13 +88,13 @@ exerciseLibrary(server, {
       .execute((trx) => body(trx, (name) => kyselySql`insert into effects values (${name})`.execute(trx))),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Knex",
   root: knex as never,
   transaction: (body) => knex.transaction((trx) => body(trx, (name) => trx("effects").insert({ name }).then())),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Prisma",
   root: prisma,
   transaction: (body) =>
@@ -108,21 +103,7 @@ exerciseLibrary(server, {
     }),
 });
 
-it("what is not known is refused, and a connection without a transaction", { skip }, async (t) => {
-  const backend = mysql(ADDRESS);
-  t.after(() => backend.close());
-  await backend.open({ namespace });
-  for (const tx of [{}, null, 5, "tx", [], () => {}, new Map()]) {
-    await assert.rejects(
-      async () => backend.within?.(tx as never).insert([]),
-      (error: Error) =>
-        hasCode(error, "TRANSACTION_UNSUPPORTED") && /mysql2.*Kysely, Knex, Prisma, Drizzle/u.test(error.message),
-    );
-  }
+exerciseStrangers(server, /mysql2.*Kysely, Knex, Prisma, Drizzle/u, async () => {
   const connection = await driver.createConnection(ADDRESS);
-  t.after(() => connection.end());
-  await assert.rejects(
-    async () => backend.within?.(connection).insert([]),
-    (error: Error) => hasCode(error, "OPTION_INVALID") && /no open transaction/u.test(error.message),
-  );
+  return [connection, () => connection.end()];
 });

@@ -5,6 +5,7 @@ import callbacks from "mysql2";
 import promises from "mysql2/promise";
 import { mysql } from "../../src/backends/mysql/index.ts";
 import { exerciseBackend } from "../../src/testing/backend-contract/index.ts";
+import { within } from "../sql/server.ts";
 import { ADDRESS, bench, freshNamespace, skip, sweep, type Way } from "./bench.ts";
 
 /** All that a session may be set to and that changes what statements mean; a store that relies on the usual breaks. */
@@ -35,17 +36,11 @@ const byPool: Way = {
   options: () => ({ pool: lent }),
   transaction: async (body) => {
     const connection = await lent.getConnection();
-    try {
-      await connection.beginTransaction();
-      const result = await body(connection);
-      await connection.commit();
-      return result;
-    } catch (error) {
-      await connection.rollback();
-      throw error;
-    } finally {
-      connection.release();
-    }
+    return within(
+      (text) => connection.query(text),
+      () => body(connection),
+      () => connection.release(),
+    );
   },
 };
 
@@ -54,18 +49,12 @@ const byHostilePool: Way = {
   options: () => ({ pool: hostile }),
   transaction: async (body) => {
     const connection = await hostile.promise().getConnection();
-    try {
-      await connection.query("set transaction isolation level read committed");
-      await connection.beginTransaction();
-      const result = await body(connection.connection);
-      await connection.commit();
-      return result;
-    } catch (error) {
-      await connection.rollback();
-      throw error;
-    } finally {
-      connection.release();
-    }
+    await connection.query("set transaction isolation level read committed");
+    return within(
+      (text) => connection.query(text),
+      () => body(connection.connection),
+      () => connection.release(),
+    );
   },
 };
 

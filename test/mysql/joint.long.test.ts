@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import driver from "mysql2/promise";
 import { type MysqlTransaction, mysql } from "../../src/backends/mysql/index.ts";
+import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
 import { QueueService, task, Worker } from "../../src/index.ts";
-import { hasCode } from "../../src/model/errors.ts";
+import { exerciseHands } from "../sql/hands.ts";
 import { exerciseJoint, type JointServer } from "../sql/zombies.ts";
-import { ADDRESS, freshNamespace, raw, skip, store, sweep } from "./bench.ts";
+import { ADDRESS, freshNamespace, raw, server, skip, store, sweep } from "./bench.ts";
 
 const namespaces = [freshNamespace(), freshNamespace(), freshNamespace()] as const;
 const pool = driver.createPool({ uri: ADDRESS, connectionLimit: 12 });
@@ -28,6 +29,15 @@ describe("by an address", () => {
 });
 describe("by a pool that is lent", () => {
   exerciseJoint({ skip, namespace: namespaces[1], store: () => mysql({ pool }), insert, effects });
+});
+
+exerciseHands(server, {
+  single: () => {
+    const one = driver.createPool({ uri: ADDRESS, connectionLimit: 1 });
+    return [mysql({ pool: one }) as QueueBackend<unknown>, () => one.end()];
+  },
+  insert: (tx, name) => insert(tx as MysqlTransaction, name),
+  effects,
 });
 
 describe("a handler's connection", { skip }, () => {
@@ -80,44 +90,5 @@ describe("a handler's connection", { skip }, () => {
     for (const handle of handles) await handle.result({ timeout: "30s" });
     assert.deepEqual(codes, ["ER_LOCK_DEADLOCK", "OPTION_INVALID"]);
     assert.deepEqual(await raw("select n from pairs"), [[2], [2]]);
-  });
-
-  it("is ended by force when the signal says so", async (t) => {
-    const { backend } = await store(t);
-    const force = new AbortController();
-    const why = new Error("by force");
-    let after: unknown;
-    let ended = (): void => {};
-    const body = new Promise<void>((resolve) => {
-      ended = resolve;
-    });
-    const run = backend.transaction?.(async (tx) => {
-      const connection = tx as driver.PoolConnection;
-      await connection.query("insert into effects values ('by force')");
-      force.abort(why);
-      await new Promise((resolve) => setImmediate(resolve));
-      after = await connection.query("insert into effects values ('after')").catch((error: unknown) => error);
-      ended();
-    }, force.signal);
-    await assert.rejects(
-      async () => run,
-      (error) => error === why,
-    );
-    await body;
-    assert.ok(after instanceof Error, "what the body still does fails");
-    assert.deepEqual(
-      (await effects()).filter((name) => name === "by force" || name === "after"),
-      [],
-    );
-  });
-
-  it("is not to be had where the store's only connection would be gone", async (t) => {
-    const own = driver.createPool({ uri: ADDRESS, connectionLimit: 1 });
-    t.after(() => own.end());
-    const { backend } = await store(t, { pool: own });
-    await assert.rejects(
-      async () => backend.transaction?.(async () => 1),
-      (error) => hasCode(error, "TRANSACTION_UNSUPPORTED"),
-    );
   });
 });

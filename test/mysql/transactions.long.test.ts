@@ -9,19 +9,11 @@ import { hasCode } from "../../src/model/errors.ts";
 import { completed } from "../../src/model/lifecycle.ts";
 import type { TaskRecord } from "../../src/model/record.ts";
 import { draftOf, idOf } from "../../src/testing/backend-contract/stage.ts";
+import { CLAIM } from "../sql/server.ts";
 import { ADDRESS, DATABASE, freshNamespace, raw, skip, store, sweep } from "./bench.ts";
 
 after(sweep);
 
-const request = {
-  workerId: "w",
-  limit: 10,
-  lease: 60_000,
-  tasks: ["mail.send"],
-  queues: null,
-  queueLimits: {},
-  executions: ["local"],
-};
 const welcome = task("mail.welcome", async (input: { readonly name: string }) => `mail to ${input.name}`);
 
 test("the task exists with the caller's own row, and not without it", { skip }, async (t) => {
@@ -64,7 +56,7 @@ test("in a transaction that began to read before, the present holder of an id or
     ["id", "key", "new"],
   );
   assert.deepEqual(answers?.[0]?.record, holder?.record);
-  const [taken] = (await backend.claim({ ...request, token: "a".repeat(32) })) as [TaskRecord];
+  const [taken] = (await backend.claim(CLAIM)) as [TaskRecord];
   const to = completed(taken, { now: 1, result: "1" });
   assert.deepEqual(await backend.within?.(connection).apply([{ from: taken, to }]), [true]);
   await tx.query("commit");

@@ -1,6 +1,5 @@
 /** Enqueueing and completing in the caller's own transaction of PostgreSQL, by every client and query builder. */
-import assert from "node:assert/strict";
-import { after, before, it } from "node:test";
+import { after, before } from "node:test";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { drizzle as drizzleJs } from "drizzle-orm/postgres-js";
@@ -10,14 +9,15 @@ import { CamelCasePlugin, Kysely, sql as kyselySql, ParseJSONResultsPlugin, Post
 import pg from "pg";
 import postgresJs from "postgres";
 import { type PostgresTransaction, postgres } from "../../src/backends/postgres/index.ts";
-import { hasCode } from "../../src/model/errors.ts";
 import { exerciseLibrary, type Server } from "../sql/exercise.ts";
+import { exerciseStrangers } from "../sql/hands.ts";
 import { prismaClient } from "../sql/prisma.ts";
-import { ADDRESS, drop, freshNamespace, raw, skip } from "./bench.ts";
+import { within } from "../sql/server.ts";
+import { ADDRESS, drop, freshNamespace, raw, server, skip } from "./bench.ts";
 
 const namespace = freshNamespace();
 const table = `effects_${namespace}`;
-const server: Server<PostgresTransaction> = {
+const library: Server<PostgresTransaction> = {
   namespace,
   skip,
   store: () => postgres(ADDRESS),
@@ -49,31 +49,26 @@ after(async () => {
   await drop(namespace);
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "pg",
   root: pool,
   transaction: async (body) => {
     const client = await pool.connect();
-    try {
-      await client.query("begin");
-      await body(client, (name) => client.query(`insert into ${table} values ($1)`, [name]));
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
+    await within(
+      (text) => client.query(text),
+      () => body(client, (name) => client.query(`insert into ${table} values ($1)`, [name])),
+      () => client.release(),
+    );
   },
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "postgres.js",
   root: js,
   transaction: (body) => js.begin((tx) => body(tx, (name) => tx`insert into ${tx(table)} values (${name})`.execute())),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Drizzle on pg",
   root: onPg as never,
   transaction: (body) =>
@@ -82,7 +77,7 @@ exerciseLibrary(server, {
     ),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Drizzle on postgres.js",
   transaction: (body) =>
     onJs.transaction((tx) =>
@@ -90,7 +85,7 @@ exerciseLibrary(server, {
     ),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Kysely",
   root: kysely as never,
   transaction: (body) =>
@@ -101,13 +96,13 @@ exerciseLibrary(server, {
       ),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Knex",
   root: knex as never,
   transaction: (body) => knex.transaction((trx) => body(trx, (name) => trx(table).insert({ name }).then())),
 });
 
-exerciseLibrary(server, {
+exerciseLibrary(library, {
   name: "Prisma",
   root: prisma,
   transaction: (body) =>
@@ -116,23 +111,8 @@ exerciseLibrary(server, {
     }),
 });
 
-it("what is not known is refused, with a list of what is taken", { skip }, async (t) => {
-  const backend = postgres(ADDRESS);
-  t.after(() => backend.close());
-  await backend.open({ namespace });
-  for (const tx of [{}, null, 5, "tx", [], () => {}, new Map()]) {
-    await assert.rejects(
-      async () => backend.within?.(tx as never).insert([]),
-      (error: Error) =>
-        hasCode(error, "TRANSACTION_UNSUPPORTED") && /pg, .*Kysely, Knex, Prisma, Drizzle/u.test(error.message),
-    );
-  }
+exerciseStrangers(server, /pg, .*Kysely, Knex, Prisma, Drizzle/u, async () => {
   const client = new pg.Client({ connectionString: ADDRESS });
   await client.connect();
-  t.after(() => client.end());
-  const idle = async (): Promise<unknown> => backend.within?.(client).insert([]);
-  await assert.rejects(
-    idle,
-    (error: Error) => hasCode(error, "OPTION_INVALID") && /no open transaction/u.test(error.message),
-  );
+  return [client, () => client.end()];
 });

@@ -7,6 +7,7 @@ import { completed } from "../../src/model/lifecycle.ts";
 import type { TaskRecord } from "../../src/model/record.ts";
 import { exerciseBackend } from "../../src/testing/backend-contract/index.ts";
 import { draftOf, idOf } from "../../src/testing/backend-contract/stage.ts";
+import { within } from "../sql/server.ts";
 import { ADDRESS, bench, drop, freshNamespace, skip, store, sweep, type Way } from "./bench.ts";
 
 const strict = new pg.Pool({
@@ -23,17 +24,11 @@ const way: Way = {
   options: () => ({ pool: strict }),
   transaction: async <T>(body: (tx: PostgresTransaction) => Promise<T>): Promise<T> => {
     const client = await strict.connect();
-    try {
-      await client.query("begin isolation level read committed");
-      const result = await body(client);
-      await client.query("commit");
-      return result;
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
+    return within(
+      (text) => client.query(text === "begin" ? "begin isolation level read committed" : text),
+      () => body(client),
+      () => client.release(),
+    );
   },
 };
 

@@ -4,9 +4,11 @@ import { after, before, describe, it } from "node:test";
 import pg from "pg";
 import postgresJs, { type TransactionSql } from "postgres";
 import { type PostgresTransaction, postgres } from "../../src/backends/postgres/index.ts";
+import type { QueueBackend } from "../../src/contracts/queue-backend.ts";
 import { hasCode } from "../../src/model/errors.ts";
+import { exerciseHands } from "../sql/hands.ts";
 import { exerciseJoint, type JointServer } from "../sql/zombies.ts";
-import { ADDRESS, drop, freshNamespace, raw, skip, store } from "./bench.ts";
+import { ADDRESS, drop, freshNamespace, raw, server, skip, store } from "./bench.ts";
 
 const namespaces = [freshNamespace(), freshNamespace(), freshNamespace()] as const;
 const table = `joint_${namespaces[0]}`;
@@ -45,6 +47,15 @@ describe("by postgres.js", () => {
     },
     effects,
   });
+});
+
+exerciseHands(server, {
+  single: () => {
+    const one = new pg.Pool({ connectionString: ADDRESS, max: 1 });
+    return [postgres({ pool: one }) as QueueBackend<unknown>, () => one.end()];
+  },
+  insert: (tx, name) => byPg(tx as PostgresTransaction, name),
+  effects,
 });
 
 describe("a handler's connection", { skip }, () => {
@@ -90,45 +101,6 @@ describe("a handler's connection", { skip }, () => {
     await assert.rejects(
       async () => run,
       (error) => hasCode(error, "STORE_FAILED"),
-    );
-  });
-
-  it("is ended by force when the signal says so", async (t) => {
-    const { backend } = await store(t);
-    const force = new AbortController();
-    const why = new Error("by force");
-    let after: unknown;
-    let ended = (): void => {};
-    const body = new Promise<void>((resolve) => {
-      ended = resolve;
-    });
-    const run = backend.transaction?.(async (tx) => {
-      const client = tx as pg.PoolClient;
-      await client.query(`insert into ${table} values ('by force')`);
-      force.abort(why);
-      await new Promise((resolve) => setImmediate(resolve));
-      after = await client.query(`insert into ${table} values ('after')`).catch((error: unknown) => error);
-      ended();
-    }, force.signal);
-    await assert.rejects(
-      async () => run,
-      (error) => error === why,
-    );
-    await body;
-    assert.ok(after instanceof Error, "what the body still does fails");
-    assert.deepEqual(
-      (await effects()).filter((name) => name === "by force" || name === "after"),
-      [],
-    );
-  });
-
-  it("is not to be had where the store's only connection would be gone", async (t) => {
-    const own = new pg.Pool({ connectionString: ADDRESS, max: 1 });
-    t.after(() => own.end());
-    const { backend } = await store(t, { pool: own });
-    await assert.rejects(
-      async () => backend.transaction?.(async () => 1),
-      (error) => hasCode(error, "TRANSACTION_UNSUPPORTED"),
     );
   });
 });

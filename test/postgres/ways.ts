@@ -2,6 +2,7 @@
 import pg from "pg";
 import postgresJs from "postgres";
 import type { PostgresTransaction } from "../../src/backends/postgres/index.ts";
+import { within } from "../sql/server.ts";
 import { ADDRESS, byAddress, sweep, type Way } from "./bench.ts";
 
 const pool = new pg.Pool({ connectionString: ADDRESS, max: 8 });
@@ -19,17 +20,11 @@ export const byPool: Way = {
   options: () => ({ pool }),
   transaction: async (body) => {
     const client = await pool.connect();
-    try {
-      await client.query("begin");
-      const result = await body(client);
-      await client.query("commit");
-      return result;
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
+    return within(
+      (text) => client.query(text),
+      () => body(client),
+      () => client.release(),
+    );
   },
 };
 
