@@ -1,5 +1,6 @@
 /** The server's and the client's errors in our terms: what happened and where, never an address, a password or a value. */
 import { type ErrorCode, SiderealError } from "../../model/errors.ts";
+import { codeOf, isLost, type LossSigns } from "../sql/errors.ts";
 
 /** Errors that a repetition may not meet again: deadlock, lock wait timeout, record changed since it was read. */
 const CONTENTION: readonly number[] = [1213, 1205, 1020];
@@ -56,7 +57,7 @@ export function isContention(error: unknown): boolean {
 }
 
 /** Whether it waited for another transaction until the server's patience ended: a few repetitions would take long. */
-export function hasWaited(error: unknown): boolean {
+function hasWaited(error: unknown): boolean {
   return serverCode(error) === WAITED;
 }
 
@@ -87,28 +88,17 @@ export function storeError(error: unknown, doing: string): unknown {
     const known = CODES[code];
     if (known !== undefined) return refuse(known[0], `${known[1]} (${code})`);
     if (isContention(error)) return refuse("STORE_BUSY", `others were in the way each time (${code})`);
-    return refuse("STORE_FAILED", `the server refused it (${code} ${nameOf(error)})`);
+    return refuse("STORE_FAILED", `the server refused it (${code} ${codeOf(error)})`);
   }
-  if (isLost(error)) return refuse("STORE_UNAVAILABLE", `the connection failed (${nameOf(error)})`);
+  if (isLost(error, LOST)) return refuse("STORE_UNAVAILABLE", `the connection failed (${codeOf(error)})`);
   return error;
 }
 
-const SYSTEM = /^(?:E[A-Z]{3,}|PROTOCOL_[A-Z_]+|ER_[A-Z_]+|HANDSHAKE_[A-Z_]+)$/u;
-const LOST = /connection|socket|closed|pool|timeout|handshake/iu;
-
-/** Whether the connection was lost or could not be made, as far as one can tell; the client has no code for each case. */
-function isLost(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { code?: unknown };
-  if (typeof code === "string" && SYSTEM.test(code)) return true;
-  if (error instanceof AggregateError) return error.errors.some(isLost);
-  return LOST.test(error.message);
-}
-
-function nameOf(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : "no code";
-}
+/** Of the system, of the protocol, of the handshake. */
+const LOST: LossSigns = {
+  codes: /^(?:E[A-Z]{3,}|PROTOCOL_[A-Z_]+|ER_[A-Z_]+|HANDSHAKE_[A-Z_]+)$/u,
+  words: /connection|socket|closed|pool|timeout|handshake/iu,
+};
 
 /** How often a transaction is tried that others were in the way of. */
 const TRIES = 6;

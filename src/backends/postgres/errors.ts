@@ -1,5 +1,6 @@
 /** The server's and the client's errors in our terms: what happened and where, never an address, a password or a value. */
 import { type ErrorCode, SiderealError } from "../../model/errors.ts";
+import { codeOf, isLost, type LossSigns } from "../sql/errors.ts";
 
 /** Errors that a repetition may not meet again: deadlock, serialization failure, lock not available. */
 const CONTENTION: readonly string[] = ["40P01", "40001", "55P03"];
@@ -65,7 +66,7 @@ export function storeError(error: unknown, doing: string): unknown {
       return refuse("STORE_UNAVAILABLE", `the server ended the connection (${state})`);
     return refuse("STORE_FAILED", `the server refused it (${state}): ${(error as Error).message}`);
   }
-  if (isLost(error)) return refuse("STORE_UNAVAILABLE", `the connection failed (${nameOf(error)})`);
+  if (isLost(error, LOST)) return refuse("STORE_UNAVAILABLE", `the connection failed (${codeOf(error)})`);
   return error;
 }
 
@@ -78,19 +79,8 @@ function isServerError(error: unknown): boolean {
   return error instanceof Error && "severity" in error;
 }
 
-const SYSTEM = /^E[A-Z]{3,}$/u;
-const LOST = /connection|socket|terminated|closed|ended|timeout/iu;
-
-/** Whether the connection was lost or could not be made, as far as one can tell; clients have no code for each case. */
-function isLost(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === "string" && (SYSTEM.test(code) || code.startsWith("CONNECT"))) return true;
-  if (error instanceof AggregateError) return error.errors.some(isLost);
-  return LOST.test(error.message);
-}
-
-function nameOf(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "string" ? code : "no code";
-}
+/** Of the system, and of postgres.js. */
+const LOST: LossSigns = {
+  codes: /^(?:E[A-Z]{3,}$|CONNECT)/u,
+  words: /connection|socket|terminated|closed|ended|timeout/iu,
+};

@@ -29,7 +29,7 @@ export interface Failure {
 }
 
 /** SQLite's primary result code of whatever was thrown; undefined if it is none of SQLite's errors. */
-export function resultCode(error: unknown): number | undefined {
+function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { errcode, code } = error as { errcode?: unknown; code?: unknown };
   if (typeof errcode === "number") return errcode & 0xff;

@@ -1,11 +1,12 @@
 /** Connections by `mysql2`: a small pool of our own, or one that was lent, which is neither configured nor closed. */
-import type { Cancel, Clock } from "../../../contracts/clock.ts";
+import type { Clock } from "../../../contracts/clock.ts";
 import { SiderealError } from "../../../model/errors.ts";
-import type { Millis } from "../../../model/record.ts";
+import { ended } from "../../sql/farewell.ts";
 import type { Lending } from "../../sql/lending.ts";
 import { Lines, type Supply } from "../../sql/lines.ts";
+import type { Loans } from "../../sql/loans.ts";
 import { isUsable } from "../errors.ts";
-import { MysqlLending } from "./lending.ts";
+import { mysqlLending } from "./lending.ts";
 import { type MysqlPool, type MysqlPoolConnection, type Session, sessionOver } from "./session.ts";
 
 /** Where sessions come from. */
@@ -26,9 +27,6 @@ export interface Connections {
 export interface MysqlCallbackPool {
   promise(): MysqlPool;
 }
-
-/** How long a closing store waits for its connections to take leave. */
-const FAREWELL: Millis = 5_000;
 
 /** What our statements ask of a session of our own. They could do without; so it is cheaper. */
 const SETTINGS: readonly string[] = [
@@ -91,7 +89,7 @@ export async function ownPool({ url, connections }: OwnOptions, clock: Clock): P
     }
     connection.query(VANISHED, () => {});
   });
-  const lending = new MysqlLending(handlers, connections, clock);
+  const lending = mysqlLending(handlers, connections, clock);
   const end = async (): Promise<void> => {
     await Promise.all([pool, second].map((own) => own && ended(own, clock)));
   };
@@ -110,18 +108,8 @@ export function lentPool(pool: MysqlPool, clock: Clock): Connections {
   // One is left for the store: it must go on while handlers have their transactions open.
   const { connectionLimit = 10 } = (pool as OpenPool).pool?.config ?? {};
   const most = connectionLimit - 1;
-  const lending = most < 1 ? undefined : new MysqlLending(async () => pool, most, clock);
+  const lending = most < 1 ? undefined : mysqlLending(async () => pool, most, clock);
   return new PoolConnections({ pool, clock, isOwn: false, lending, end: async () => {} });
-}
-
-/** Closes the pool. Its idle connections keep no process alive, not even for their own end: a timer does. */
-async function ended(pool: OwnPool, clock: Clock): Promise<void> {
-  let cancel: Cancel = () => {};
-  const late = new Promise<void>((resolve) => {
-    cancel = clock.after(FAREWELL, resolve);
-  });
-  await Promise.race([pool.end(), late]);
-  cancel();
 }
 
 async function loadMysql(): Promise<MysqlModule> {
@@ -142,7 +130,7 @@ interface Parts {
   readonly pool: MysqlPool;
   readonly clock: Clock;
   readonly isOwn: boolean;
-  readonly lending: MysqlLending | undefined;
+  readonly lending: Loans<MysqlPoolConnection> | undefined;
   readonly end: () => Promise<void>;
 }
 

@@ -1,19 +1,17 @@
 /** Connections by `pg`: a small pool of our own, or one that was lent, which is neither configured nor closed. */
-import type { Cancel, Clock } from "../../../contracts/clock.ts";
+import type { Clock } from "../../../contracts/clock.ts";
 import { SiderealError } from "../../../model/errors.ts";
-import type { Millis } from "../../../model/record.ts";
+import { ended } from "../../sql/farewell.ts";
 import type { Lending } from "../../sql/lending.ts";
 import { Lines, type Supply } from "../../sql/lines.ts";
+import type { Loans } from "../../sql/loans.ts";
 import type { Connections, Session, Text, TextRow } from "../../sql/port.ts";
 import { isConnectionUsable } from "../errors.ts";
 import type { Listener, Listening } from "./listening.ts";
-import { PgLending } from "./pg-lending.ts";
+import { pgLending } from "./pg-lending.ts";
 import { isPooler, refusesSettings } from "./pooler.ts";
 import { type PgClient, type PgPool, type PgPoolClient, pgSession } from "./session.ts";
 import { given, taken } from "./taken.ts";
-
-/** How long a closing store waits for its connections to take leave. */
-const FAREWELL: Millis = 5_000;
 
 /** What the statements ask of the planner and of the server, on connections of our own. */
 const SETTINGS: readonly string[] = [
@@ -90,7 +88,7 @@ function made({ Pool, Client }: PgModule, own: OwnPgOptions, clock: Clock, poole
     prepares: !pooled,
     pooled,
     listener: pooled ? undefined : () => new Client({ ...options, application_name: "sidereal listen" }),
-    lending: new PgLending(handlers, max, clock),
+    lending: pgLending(handlers, max, clock),
     end: async () => {
       await Promise.all([pool, second].map((each) => each && ended(each, clock)));
     },
@@ -103,22 +101,12 @@ function opened(pool: OwnPool): OwnPool {
   return pool;
 }
 
-/** Closes the pool. Its idle connections keep no process alive, not even for their own end: a timer does. */
-async function ended(pool: OwnPool, clock: Clock): Promise<void> {
-  let cancel: Cancel = () => {};
-  const late = new Promise<void>((resolve) => {
-    cancel = clock.after(FAREWELL, resolve);
-  });
-  await Promise.race([pool.end(), late]);
-  cancel();
-}
-
 /** A pool that was lent. Wake-ups get a connection of their own, since the pool's may all be in use for long. */
 export async function lentPg(pool: PgPool, clock: Clock): Promise<PgConnections> {
   const { Client, options } = pool as OpenPool;
   // One is left for the store: it must go on while handlers have their transactions open.
   const most = (options?.max ?? 10) - 1;
-  const lending = most < 1 ? undefined : new PgLending(() => pool, most, clock);
+  const lending = most < 1 ? undefined : pgLending(() => pool, most, clock);
   const parts = { pool, clock, prepares: false, lending, end: async (): Promise<void> => {} };
   const pooled = await new PgConnections({ ...parts, pooled: false, listener: undefined }).meetsPooler();
   const listener =
@@ -145,7 +133,7 @@ interface Parts {
   readonly pooled: boolean;
   readonly listener: (() => PgListenClient) | undefined;
   /** Undefined: there is no connection to spare. */
-  readonly lending: PgLending | undefined;
+  readonly lending: Loans<PgPoolClient> | undefined;
   readonly end: () => Promise<void>;
 }
 
