@@ -36,6 +36,16 @@ const survived: Line[] = [
 ];
 const robbed = [...without(killed), ...survived];
 
+/** The first worker is asked to stop at that time, and has heard nothing of its loss. */
+function stoppedAt(at: number): Line[] {
+  const stop: Line[] = [
+    [at, "w1.1", "termed"],
+    [at + 1, "w1.1", "term_seen"],
+    [1_205, "w1.1", "exited", null, ["0"]],
+  ];
+  return [...without(killed), ...stop];
+}
+
 /** As before, but the lease had been renewed once, and what follows comes by as much later. */
 function renewedAt(sent: number): Line[] {
   const moved = [...recovered, ...attemptTwo, ...dismissed, ...survived];
@@ -116,14 +126,20 @@ describe("the checker, of effects and stops", () => {
     const ended = survived.filter(([, , event]) => event !== "renew_lost");
     const lines = [...without(killed, recovered, attemptTwo), ...unknown, ...ended];
     assert.deepEqual(red(lines, { records: [stored] }), []);
-    assert.ok(red([...lines, ...recovered], { records: [stored] }).includes("G"));
+    const taken = recovered.map(([at, ...rest]): Line => [at + 103, ...rest]);
+    assert.ok(red([...lines, ...taken], { records: [stored] }).includes("G"));
   });
 
   it("sees what a stop left behind, unless the worker was kept from the store just then", () => {
-    const unheard = robbed.filter(([, , event]) => event !== "renew_lost");
-    assert.ok(red([...unheard, ...outage(100, 1_050)]).includes("G"));
-    const cut = [...outage(100, 1_050), ...call(1, "apply", 1_040, 1_203, "STORE_TIMEOUT")];
-    assert.ok(!red([...unheard, ...cut]).includes("G"));
+    const asked = stoppedAt(1_090);
+    assert.ok(red([...asked, ...outage(100, 1_050)]).includes("G"));
+    assert.ok(
+      !red([...asked, ...outage(100, 1_050), ...call(1, "apply", 1_040, 1_203, "STORE_TIMEOUT")]).includes("G"),
+    );
+  });
+
+  it("does not take for left behind what was taken away before the stop", () => {
+    assert.ok(!red([...stoppedAt(1_150), ...outage(100, 1_050)]).includes("G"));
   });
 
   it("sees a stop that had to abort, near an outage as well", () => {

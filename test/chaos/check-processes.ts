@@ -73,7 +73,11 @@ function stops(story: Story): Check {
     // A stop waits for the store only so long; what it then leaves behind lapses.
     if (covered([...story.locked, ...life.kept], term.at, life.endedAt) > 0) continue;
     const open = story.attempts.filter(
-      (attempt) => attempt.life === life && attempt.answeredAt > life.endedAt && !isStale(attempt),
+      (attempt) =>
+        attempt.life === life &&
+        attempt.answeredAt > life.endedAt &&
+        !isStale(attempt) &&
+        !isTaken(story, attempt, term.at),
     );
     tallied.expect(open.length === 0, () => `${life.who} left ${open.map(({ id }) => id).join(", ")} unfinished`);
   }
@@ -88,6 +92,12 @@ function isStale(attempt: Attempt): boolean {
       ({ event, id, extra }) => event === "renew_lost" && id === attempt.id && extra[0] === attempt.token,
     )
   );
+}
+
+/** Whether the record had been taken from it before: what a process read about that, no ledger tells. */
+function isTaken(story: Story, { id, token }: Attempt, before: number): boolean {
+  const writes = story.writesOf.get(id) ?? [];
+  return writes.some((write) => write.verb === "lapse" && write.token === token && write.at < before);
 }
 
 function crashes(story: Story): Check {

@@ -59,6 +59,7 @@ export class Crew {
   }
 
   start(): void {
+    process.once("exit", this.#leave);
     for (let place = 1; place <= this.#options.workers; place += 1) this.#spawn("worker", `w${place}`);
     this.#spawn("producer", "p");
   }
@@ -138,8 +139,12 @@ export class Crew {
   /** Ends everybody at once. */
   abandon(): void {
     this.#dismissed = true;
-    this.#end();
+    this.#leave();
+    process.removeListener("exit", this.#leave);
   }
+
+  /** Who is stopped does not notice that the supervisor has gone. */
+  readonly #leave = (): void => this.#end();
 
   #end(): void {
     for (const { child } of this.#members) child.kill("SIGKILL");

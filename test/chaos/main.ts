@@ -132,4 +132,6 @@ async function rounds(wishes: Wishes, keep: boolean): Promise<RoundResult[]> {
 }
 
 const args = process.argv.slice(2);
+// An end by force would leave the server and its stopped workers behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await (args.includes("--schedules") ? scheduleCommand(args) : main(args));
