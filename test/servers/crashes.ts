@@ -26,12 +26,11 @@ export function exerciseCrashes(subject: Subject, skip: string | false): void {
 
     it("a server that crashes and comes back: what was acknowledged is there, and the worker goes on", async () => {
       await bench.service.queues.pause("default");
-      await bench.enqueued(1_000);
+      const id = await bench.enqueued(1_000);
       await server.crash();
       await server.start();
       await returns(bench, () => bench.service.queues.resume("default").then(() => bench.works()));
-      const { completed, pending, running } = await bench.service.counts();
-      assert.ok(completed + pending + running >= 3, "the task that was enqueued before the crash is there");
+      assert.ok(await bench.service.get(id), "the task that was enqueued before the crash is there");
     });
 
     it("every session ended by the server: the worker goes on", async () => {

@@ -87,12 +87,13 @@ export class Bench {
     await ran;
   }
 
-  async enqueued(n: number): Promise<void> {
+  /** @returns its id */
+  async enqueued(n: number): Promise<string> {
     for (;;) {
       try {
-        await this.service.enqueue(this.#tick, n, { key: `${this.#tick.name} ${n}` });
+        const { id } = await this.service.enqueue(this.#tick, n, { key: `${this.#tick.name} ${n}` });
         this.acknowledged.add(n);
-        return;
+        return id;
       } catch (error) {
         assert.ok(error instanceof SiderealError && error.retryable, String(error));
         this.refusals.add(error.code);

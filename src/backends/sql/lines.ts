@@ -118,9 +118,10 @@ export class Lines<C extends object> {
     }
   }
 
-  /** Gives up the call, and every connection that has said nothing since it was asked. */
+  /** Gives up the call, every other on a connection that has said nothing since it was asked, and all that lie idle. */
   #distrust(since: Millis, silent: Call<C>): void {
-    this.#deadSince = Math.max(this.#deadSince, since);
+    // One that lies idle may have answered after this call was sent, and be as dead: it would cost as long again.
+    this.#deadSince = this.#clock.mono();
     silent.fail(timeout(`${this.#supply.server} did not answer within ${SILENCE} ms`));
     for (const call of this.#calls) {
       if ((this.#heardAt.get(call.connection) ?? 0) <= since) call.fail(unavailable(this.#supply.server));
