@@ -87,7 +87,7 @@ export type {
   TaskOptions,
 } from "./core/vocabulary.ts";
 export type { StopOutcome, WorkerStatus } from "./core/worker.ts";
-export type { Duration, DurationUnit } from "./model/duration.ts";
+export { type Duration, type DurationUnit, formatAge } from "./model/duration.ts";
 export {
   ERROR_CODES,
   type ErrorCode,

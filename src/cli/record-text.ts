@@ -1,7 +1,7 @@
 /** Records for people and for programs: one row, one screen, one JSON object. */
-import type { TaskRecord, TaskStatus } from "../index.ts";
+import { formatAge, type TaskRecord, type TaskStatus } from "../index.ts";
 import { safe } from "./console.ts";
-import { ageText, isoOf, tableOf } from "./values.ts";
+import { isoOf, lengthText, tableOf } from "./values.ts";
 
 /** Characters of one cell of a table, and lines of one value on the screen. */
 const CELL = 60;
@@ -25,7 +25,7 @@ export function recordTable(records: readonly TaskRecord[], now: number): string
   ];
   const rows = records.map((record) => [
     ...[record.id, statusAt(record, now), record.taskName, record.queue, String(record.attempt)],
-    ...[ageText(now - record.createdAt), cell(why(record))],
+    ...[formatAge(now - record.createdAt), cell(why(record))],
   ]);
   return tableOf(
     columns,
@@ -85,7 +85,7 @@ function moments(record: TaskRecord, now: number): (readonly [string, number | n
 }
 
 function moment(at: number, now: number): string {
-  const distance = at > now ? `in ${ageText(at - now)}` : `${ageText(now - at)} ago`;
+  const distance = at > now ? `in ${formatAge(at - now)}` : `${formatAge(now - at)} ago`;
   return `${isoOf(at)} (${distance})`;
 }
 
@@ -109,19 +109,15 @@ function attemptsText(record: TaskRecord): string {
 
 function policyText({ policy }: TaskRecord): string {
   const { kind, delay, maxDelay } = policy.backoff;
-  const backoff = policy.retries === 0 ? "" : `, back-off ${kind} from ${ageOrMs(delay)} to ${ageOrMs(maxDelay)}`;
-  return `${policy.retries} retries${backoff}, timeout ${policy.timeout === null ? "none" : ageOrMs(policy.timeout)}`;
-}
-
-function ageOrMs(millis: number): string {
-  return millis % 1_000 === 0 && millis > 0 ? ageText(millis) : `${millis}ms`;
+  const backoff = policy.retries === 0 ? "" : `, back-off ${kind} from ${lengthText(delay)} to ${lengthText(maxDelay)}`;
+  return `${policy.retries} retries${backoff}, timeout ${policy.timeout === null ? "none" : lengthText(policy.timeout)}`;
 }
 
 function progressText({ progress }: TaskRecord, now: number): string | null {
   if (progress === null) return null;
   const { current, total, message, detail, at } = progress;
   const of = total === null ? "" : ` of ${total}`;
-  return `${current}${of}, ${[message, detail, `${ageText(now - at)} ago`].filter((part) => part !== null).join(", ")}`;
+  return `${current}${of}, ${[message, detail, `${formatAge(now - at)} ago`].filter((part) => part !== null).join(", ")}`;
 }
 
 function blocks({ input, metadata, result, error, logs }: TaskRecord): string[] {

@@ -1,6 +1,6 @@
 /** What operators write after flags, and what they are shown: names, numbers, instants, ages. */
 import { printable } from "../host/logger.ts";
-import { defineQueues, SiderealError } from "../index.ts";
+import { defineQueues, formatAge, SiderealError } from "../index.ts";
 import { detailOf, usage } from "./faults.ts";
 
 /** The name of a queue or task. @throws Fault, a usage error that names the flag */
@@ -42,13 +42,9 @@ export function momentOf(text: string, flag: string): (now: number) => number {
   throw usage(`${flag} is ${JSON.stringify(text)}`, fix);
 }
 
-/** A length of time for people: `12s`, `3m`, `2h`, `4d`. */
-export function ageText(millis: number): string {
-  for (const unit of ["d", "h", "m", "s"] as const) {
-    const size = UNITS[unit] ?? 1;
-    if (millis >= size) return `${Math.floor(millis / size)}${unit}`;
-  }
-  return "0s";
+/** A length of time that somebody has set. */
+export function lengthText(millis: number): string {
+  return millis % 1_000 === 0 && millis > 0 ? formatAge(millis) : `${millis}ms`;
 }
 
 /** An instant as ISO 8601 in UTC. */

@@ -37,10 +37,10 @@ export function formatDuration(millis: Millis): string {
   return `${Math.round(millis)}ms`;
 }
 
-/** An age or a distance in time for people, in whole units, cut off: `0s`, `12s`, `3m`, `2h`, `4d`. */
+/** An age or a distance in time for people, in whole units, cut off: `0s`, `12s`, `3m`, `2h`, `4d`. A negative one is `0s`. */
 export function formatAge(millis: Millis): string {
   const unit = (["d", "h", "m"] as const).find((name) => millis >= UNITS[name]) ?? "s";
-  return `${Math.floor(millis / UNITS[unit])}${unit}`;
+  return `${Math.max(0, Math.floor(millis / UNITS[unit]))}${unit}`;
 }
 
 function fromText(text: string): Millis {

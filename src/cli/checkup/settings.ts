@@ -1,6 +1,5 @@
 /** Settings that are legal and dangerous all the same. */
-import type { Finding, Settings, WorkerSettings } from "../../index.ts";
-import { ageText } from "../values.ts";
+import { type Finding, formatAge, type Settings, type WorkerSettings } from "../../index.ts";
 
 /** What the settings are judged by. */
 export interface Circumstances {
@@ -59,7 +58,7 @@ function lease({ leaseDuration }: WorkerSettings): Danger | null {
 function recovery({ staleAfter }: WorkerSettings): Danger | null {
   if (staleAfter <= 600 * SECOND) return null;
   return [
-    `worker.staleAfter is ${ageText(staleAfter)}: the tasks of a worker that died wait that long`,
+    `worker.staleAfter is ${formatAge(staleAfter)}: the tasks of a worker that died wait that long`,
     "Use a few times the lease at most; long tasks renew their lease while they run.",
   ];
 }
@@ -72,7 +71,7 @@ function polling({ pollInterval }: WorkerSettings, { signals }: Circumstances): 
     ];
   if (signals || pollInterval <= 10 * SECOND) return null;
   return [
-    `worker.pollInterval is ${ageText(pollInterval)}, and nothing wakes workers of this store sooner`,
+    `worker.pollInterval is ${formatAge(pollInterval)}, and nothing wakes workers of this store sooner`,
     "Use a few seconds at most.",
   ];
 }
@@ -97,7 +96,7 @@ function stopping({ gracefulShutdownTimeout, finalCancelTimeout }: WorkerSetting
 function kept({ retention }: WorkerSettings, state: "completed" | "failed" | "cancelled"): Danger | null {
   const { age, count } = retention[state];
   if (count !== null || (age !== null && age <= YEAR)) return null;
-  const how = age === null ? "for ever" : `for ${ageText(age)}`;
+  const how = age === null ? "for ever" : `for ${formatAge(age)}`;
   return [
     `${state} tasks are kept ${how}: the store grows and its reads become slower`,
     `Set worker.retention.${state} to an age, a count, or both.`,

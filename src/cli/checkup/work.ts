@@ -1,7 +1,6 @@
 /** Whether somebody does the work: live workers, paused queues, queues that wait for nobody. */
-import type { Finding, QueueInfo, WorkerInfo } from "../../index.ts";
+import { type Finding, formatAge, type QueueInfo, type WorkerInfo } from "../../index.ts";
 import { safe } from "../console.ts";
-import { ageText } from "../values.ts";
 
 /** How long a ready task may wait before the doctor wonders. */
 const PATIENCE = 60_000;
@@ -41,6 +40,6 @@ function queueFinding({ name, counts, paused, oldestAge, workers }: QueueInfo): 
     return { check, level: "problem", message, advice: "Start a worker for it, or add it to worker.queues." };
   }
   if (oldestAge < PATIENCE) return null;
-  const message = `${queue}: the oldest of ${counts.pending} ready tasks has waited for ${ageText(oldestAge)}`;
+  const message = `${queue}: the oldest of ${counts.pending} ready tasks has waited for ${formatAge(oldestAge)}`;
   return { check, level: "warning", message, advice: "Ask `sidereal explain <id>` of one of them." };
 }

@@ -1,10 +1,10 @@
 /** `sidereal queues`: how deep each queue is, and pausing and resuming one. */
-import type { QueueInfo } from "../../index.ts";
+import { formatAge, type QueueInfo } from "../../index.ts";
 import { safe } from "../console.ts";
 import { onExisting } from "../existing.ts";
 import { EXIT } from "../exits.ts";
 import type { Source } from "../load.ts";
-import { ageText, isoOf, nameOf, tableOf } from "../values.ts";
+import { isoOf, nameOf, tableOf } from "../values.ts";
 
 export interface QueuesFlags {
   readonly json?: boolean;
@@ -59,14 +59,14 @@ function table(queues: readonly QueueInfo[], now: number): string {
     queues.map(({ name, counts, oldestAge, workers, paused }) => [
       safe(name),
       ...COUNTS.map((status) => String(counts[status])),
-      ...[oldestAge === null ? "-" : ageText(oldestAge), String(workers)],
+      ...[oldestAge === null ? "-" : formatAge(oldestAge), String(workers)],
       paused === null ? "-" : pauseText(paused, now),
     ]),
   );
 }
 
 function pauseText({ at, reason }: NonNullable<QueueInfo["paused"]>, now: number): string {
-  const since = at === null ? "yes" : `${ageText(Math.max(0, now - at))} ago`;
+  const since = at === null ? "yes" : `${formatAge(Math.max(0, now - at))} ago`;
   return reason === null ? since : `${since}: ${safe(reason).replaceAll("\n", " ")}`;
 }
 

@@ -1,10 +1,10 @@
 /** `sidereal schedules`: what runs when, how the last run ended, and what an operator may do about it. */
-import type { QueueService, ScheduleInfo } from "../../index.ts";
+import { formatAge, type QueueService, type ScheduleInfo } from "../../index.ts";
 import { safe, say } from "../console.ts";
 import { onExisting } from "../existing.ts";
 import { EXIT } from "../exits.ts";
 import type { Source } from "../load.ts";
-import { ageText, jsonOf, nameOf, tableOf, wholeOf } from "../values.ts";
+import { jsonOf, nameOf, tableOf, wholeOf } from "../values.ts";
 
 type Out = (text: string) => void;
 
@@ -54,7 +54,7 @@ function lastText(last: ScheduleInfo["last"], now: number): string {
   if (last === null) return "none";
   // Retention removes records, and a key may have kept one from being made.
   if (last.status === null) return `no record of ${shortIso(last.scheduledFor)}`;
-  const ago = last.finishedAt === null ? "" : ` ${ageText(Math.max(0, now - last.finishedAt.getTime()))} ago`;
+  const ago = last.finishedAt === null ? "" : ` ${formatAge(Math.max(0, now - last.finishedAt.getTime()))} ago`;
   return `${last.status}${ago}`;
 }
 

@@ -4,7 +4,7 @@ import { QueueService, type TaskSummary } from "../../index.ts";
 import { safe, say } from "../console.ts";
 import { EXIT } from "../exits.ts";
 import { closed, loadQueues, type Source } from "../load.ts";
-import { ageText, jsonOf, tableOf } from "../values.ts";
+import { jsonOf, lengthText, tableOf } from "../values.ts";
 
 export interface TasksFlags {
   readonly json?: boolean;
@@ -46,10 +46,6 @@ function table(known: readonly TaskSummary[], cwd: string): string {
     columns,
     rows.map((row) => row.map(safe)),
   );
-}
-
-function lengthText(millis: number): string {
-  return millis % 1_000 === 0 ? ageText(millis) : `${millis}ms`;
 }
 
 /** The place in the project, or the whole path where it lies elsewhere. */

@@ -1,10 +1,10 @@
 /** `sidereal workers`: who works on this store, how long ago each was heard of, and what runs. */
-import type { WorkerInfo } from "../../index.ts";
+import { formatAge, type WorkerInfo } from "../../index.ts";
 import { safe } from "../console.ts";
 import { onExisting } from "../existing.ts";
 import { EXIT } from "../exits.ts";
 import type { Source } from "../load.ts";
-import { ageText, isoOf, tableOf } from "../values.ts";
+import { isoOf, tableOf } from "../values.ts";
 
 export interface WorkersFlags {
   readonly json?: boolean;
@@ -33,8 +33,8 @@ function table(list: readonly WorkerInfo[], now: number): string {
       ...[{ title: "Tasks", align: "right" as const }, { title: "Queues" }, { title: "Running" }],
     ],
     list.map((worker) => [
-      ...[safe(worker.id), stateOf(worker), ageText(worker.heartbeatAge)],
-      worker.startedAt === null ? "-" : ageText(Math.max(0, now - worker.startedAt)),
+      ...[safe(worker.id), stateOf(worker), formatAge(worker.heartbeatAge)],
+      worker.startedAt === null ? "-" : formatAge(Math.max(0, now - worker.startedAt)),
       ...[`${worker.runningCount}/${worker.concurrency ?? "?"}`, String(worker.taskCount)],
       worker.queues.length === 0 ? (worker.readable ? "*" : "-") : safe(worker.queues.join(",")),
       running(worker, now),
@@ -54,7 +54,7 @@ function running({ running: tasks, runningCount }: WorkerInfo, now: number): str
   if (runningCount === 0) return "-";
   const first = [...tasks].sort((a, b) => (a.startedAt ?? now) - (b.startedAt ?? now)).slice(0, SHOWN);
   const texts = first.map(({ task, startedAt, stuck }) => {
-    const age = startedAt === null ? "" : ` ${ageText(Math.max(0, now - startedAt))}`;
+    const age = startedAt === null ? "" : ` ${formatAge(Math.max(0, now - startedAt))}`;
     return `${safe(task)}${age}${stuck ? " (stuck)" : ""}`;
   });
   const more = runningCount - first.length;
