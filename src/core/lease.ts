@@ -22,10 +22,21 @@ export interface Owned {
 }
 
 interface Entry {
-  readonly owned: Owned;
+  /** Null once it is removed: a table of entries that was outgrown lives on until the next full collection. */
+  owned: Owned | null;
   /** Monotonic time until which the record is surely ours. */
   until: Millis;
   warned: boolean;
+}
+
+/** An entry that has not been removed, and whose it is. */
+interface Held {
+  readonly entry: Entry;
+  readonly owned: Owned;
+}
+
+function heldBy(entry: Entry): Held {
+  return { entry, owned: entry.owned as Owned };
 }
 
 /** Share of a lease that the local window takes, counted from the moment the request was sent. */
@@ -79,13 +90,17 @@ export class LeaseKeeper {
     const until = sent + Math.min(this.#lease, granted) * WINDOW;
     const before = this.#entries.get(owned.id);
     // We took over from ourselves: the older attempt may still run, and would find the new lease under its id.
-    before?.owned.lose(new SiderealError("LEASE_LOST", `Task ${owned.id} was claimed again after its lease ended`));
+    before?.owned?.lose(new SiderealError("LEASE_LOST", `Task ${owned.id} was claimed again after its lease ended`));
+    if (before !== undefined) before.owned = null;
     this.#entries.set(owned.id, { owned, until, warned: false });
     this.#watchAt(until);
   }
 
   remove(owned: Owned): void {
-    if (this.#entries.get(owned.id)?.owned === owned) this.#entries.delete(owned.id);
+    const entry = this.#entries.get(owned.id);
+    if (entry?.owned !== owned) return;
+    entry.owned = null;
+    this.#entries.delete(owned.id);
   }
 
   /** Whether the record is surely still ours, by the monotonic clock. */
@@ -100,20 +115,20 @@ export class LeaseKeeper {
   }
 
   async #renew(): Promise<void> {
-    const entries = [...this.#entries.values()].filter(({ owned }) => !owned.isLocked);
-    for (let at = 0; at < entries.length; at += PAGE) {
-      await this.#renewPage(entries.slice(at, at + PAGE));
+    const held = Array.from(this.#entries.values(), heldBy).filter(({ owned }) => !owned.isLocked);
+    for (let at = 0; at < held.length; at += PAGE) {
+      await this.#renewPage(held.slice(at, at + PAGE));
     }
   }
 
   /** One lost answer must not cost a lease: the next regular renewal could come too late, so it is asked again soon. */
-  async #renewPage(page: readonly Entry[]): Promise<void> {
+  async #renewPage(page: readonly Held[]): Promise<void> {
     const claims = page.map(({ owned }) => ({ id: owned.id, claim: owned.claim }));
     for (let tries = 1; ; tries += 1) {
       const sent = this.#runtime.clock.mono();
       try {
         const answers = await this.#calls.renew(claims, this.#lease);
-        for (const [index, entry] of page.entries()) this.#answer(entry, answers[index] as Renewal, sent);
+        for (const [index, held] of page.entries()) this.#answer(held, answers[index] as Renewal, sent);
         this.#failing = false;
         this.renewedAt = this.#runtime.clock.mono();
         return;
@@ -126,16 +141,15 @@ export class LeaseKeeper {
     }
   }
 
-  #answer(entry: Entry, answer: Renewal, sent: Millis): void {
-    const { owned } = entry;
-    if (this.#entries.get(owned.id) !== entry) return;
+  #answer({ entry, owned }: Held, answer: Renewal, sent: Millis): void {
+    if (entry.owned !== owned) return;
     if (answer.state === "held") {
       entry.until = sent + Math.min(this.#lease, answer.remaining) * WINDOW;
       this.#watchAt(entry.until);
       if (answer.cancelRequested) owned.cancelRequested();
       return;
     }
-    this.#entries.delete(owned.id);
+    this.remove(owned);
     const why = answer.state === "gone" ? "is no longer in the store" : "was taken over after its lease ended";
     owned.lose(new SiderealError("LEASE_LOST", `Task ${owned.id} ${why}`));
   }
@@ -155,11 +169,11 @@ export class LeaseKeeper {
       if (entry.until > now) next = Math.min(next, entry.until);
       else if (!entry.warned) {
         entry.warned = true;
-        const { id } = entry.owned;
-        entry.owned.lose(
+        const { owned } = heldBy(entry);
+        owned.lose(
           new SiderealError(
             "LEASE_UNCERTAIN",
-            `Task ${id}: the lease could not be renewed for ${Math.round(this.#lease * WINDOW)} ms`,
+            `Task ${owned.id}: the lease could not be renewed for ${Math.round(this.#lease * WINDOW)} ms`,
           ),
         );
       }

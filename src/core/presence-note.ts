@@ -31,7 +31,7 @@ export interface WorkerFacts {
   readonly full: readonly string[];
   readonly tasks: readonly string[];
   readonly executions: readonly string[];
-  readonly running: ReadonlySet<Attempt>;
+  readonly running: readonly Attempt[];
   readonly isStuck: (attempt: Attempt) => boolean;
   readonly claimed: number;
 }
@@ -45,7 +45,7 @@ const LONGEST: Millis = 3_600_000;
 /** The description as stored; bounded, whatever the worker does. */
 export function describeWorker(facts: WorkerFacts): JsonText {
   const { place, running, tasks, isStuck, ...rest } = facts;
-  const told = [...running].slice(0, MOST.running).map((attempt) => ({
+  const told = running.slice(0, MOST.running).map((attempt) => ({
     ...{ id: attempt.id, task: attempt.taskName, queue: attempt.queue },
     ...{ startedAt: attempt.record.startedAt, stuck: isStuck(attempt) },
   }));
@@ -57,7 +57,7 @@ export function describeWorker(facts: WorkerFacts): JsonText {
     tasks: tasks.slice(0, MOST.tasks),
     taskCount: tasks.length,
     running: told,
-    runningCount: running.size,
+    runningCount: running.length,
     lease: PRESENCE_LEASE,
   });
 }

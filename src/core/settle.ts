@@ -43,7 +43,7 @@ export class Settler {
     this.#runtime = runtime;
     this.#commit = new GroupCommit({
       write: (changes) => calls.apply(changes),
-      limit: 500,
+      limit: 1_000,
       defer: gathers ? (flush) => runtime.clock.soon(flush) : queueMicrotask,
     });
   }

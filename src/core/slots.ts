@@ -4,17 +4,23 @@ import type { Attempt } from "./attempt.ts";
 
 export class Slots {
   readonly capacity: number;
-  readonly running: Set<Attempt> = new Set();
+  /** A list, not a set: the tables that a busy set leaves behind keep what was in them from the young collector. */
+  readonly #running: Attempt[] = [];
   readonly #caps: ReadonlyMap<string, number>;
   readonly #perQueue = new Map<string, number>();
   readonly #stuck = new Map<Attempt, Millis>();
   #waiting: Attempt[] = [];
-  #reporting = new Set<Attempt>();
+  #reporting = 0;
   #changed: (() => void)[] = [];
 
   constructor(capacity: number, caps: Readonly<Record<string, number>>) {
     this.capacity = capacity;
     this.#caps = new Map(Object.entries(caps));
+  }
+
+  /** What runs, longest first. */
+  get running(): readonly Attempt[] {
+    return this.#running;
   }
 
   get waiting(): readonly Attempt[] {
@@ -23,12 +29,12 @@ export class Slots {
 
   /** Slots used or spoken for. */
   get taken(): number {
-    return this.running.size + this.#waiting.length;
+    return this.#running.length + this.#waiting.length;
   }
 
   /** Attempts whose handler has ended but whose report is not stored yet. */
   get reports(): number {
-    return this.#reporting.size;
+    return this.#reporting;
   }
 
   /** What runs and ignores its signal, and since when that is known. */
@@ -60,33 +66,36 @@ export class Slots {
 
   /** Moves the next waiting attempt into a free slot. */
   begin(): Attempt | undefined {
-    if (this.running.size >= this.capacity) return undefined;
+    if (this.#running.length >= this.capacity) return undefined;
     const attempt = this.#waiting.shift();
-    if (attempt !== undefined) this.running.add(attempt);
+    if (attempt !== undefined) this.#running.push(attempt);
     return attempt;
   }
 
-  /** Takes out everything that waits, or what of it is meant. */
+  /** Takes out everything that waits, or what of it is meant; it is reported as what has ended is. */
   takeWaiting(meant: (attempt: Attempt) => boolean = () => true): readonly Attempt[] {
     const taken = this.#waiting.filter(meant);
     this.#waiting = this.#waiting.filter((attempt) => !meant(attempt));
-    for (const attempt of taken) {
-      this.#count(attempt, -1);
-      this.#reporting.add(attempt);
-    }
+    for (const attempt of taken) this.#count(attempt, -1);
+    this.#reporting += taken.length;
     return taken;
   }
 
-  /** The handler has ended; the report may be under way. */
+  /** The handler has ended, or was given up; the report may be under way: each call is followed by one of `reported`. */
   end(attempt: Attempt): void {
-    if (this.running.delete(attempt)) this.#count(attempt, -1);
+    const at = this.#running.indexOf(attempt);
+    if (at >= 0) {
+      this.#running.copyWithin(at, at + 1);
+      this.#running.pop();
+      this.#count(attempt, -1);
+    }
     this.#stuck.delete(attempt);
-    this.#reporting.add(attempt);
+    this.#reporting += 1;
     this.#tell();
   }
 
-  reported(attempt: Attempt): void {
-    this.#reporting.delete(attempt);
+  reported(): void {
+    this.#reporting -= 1;
     this.#tell();
   }
 
@@ -95,17 +104,17 @@ export class Slots {
   }
 
   markStuck(attempt: Attempt, since: Millis): void {
-    if (this.running.has(attempt)) this.#stuck.set(attempt, since);
+    if (this.#running.includes(attempt)) this.#stuck.set(attempt, since);
   }
 
   /** Resolves when nothing runs. */
   async drained(): Promise<void> {
-    while (this.running.size > 0) await this.#change();
+    while (this.#running.length > 0) await this.#change();
   }
 
   /** Resolves when every report is stored or given up. */
   async settled(): Promise<void> {
-    while (this.#reporting.size > 0) await this.#change();
+    while (this.#reporting > 0) await this.#change();
   }
 
   #change(): Promise<void> {

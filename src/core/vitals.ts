@@ -64,7 +64,7 @@ export class Vitals {
     this.#claims = claims;
     this.#leases = leases;
     this.#slots = slots;
-    this.#watch = new LoopWatch(parts.runtime.clock, () => [...slots.running].map(({ taskName }) => taskName));
+    this.#watch = new LoopWatch(parts.runtime.clock, () => slots.running.map(({ taskName }) => taskName));
   }
 
   start(): void {
@@ -113,7 +113,7 @@ export class Vitals {
     const { blocks } = this.#watch;
     return {
       ...{ healthy: reasons.length === 0, reasons, worker: id, state, ready: state === "running" && this.ready },
-      ...{ running: this.#slots.running.size, claimed: this.#slots.waiting.length },
+      ...{ running: this.#slots.running.length, claimed: this.#slots.waiting.length },
       lastClaim: age === null ? null : { at: clock.wall() - age, age },
       eventLoop: { blockedMs: blocks.reduce((most, { ms }) => Math.max(most, ms), 0), blocks },
       stuck: this.#slots.stuck.map(({ attempt, since }) => ({ id: attempt.id, task: attempt.taskName, since })),

@@ -38,12 +38,9 @@ export interface WorkerStatus {
   readonly stuck: readonly string[];
 }
 
-/** Reports under way before no further records are claimed. */
-const MOST_REPORTS = 2_000;
 /** Records claimed ahead are given back when the eldest has waited for so long. */
 const PATIENCE: Millis = 500;
 const CANCEL_CHECK: Millis = 1_000;
-const MOST_CLAIMED = 1_000;
 /** Work between two turns of the event loop, in records, a look counting as eight: a store that answers within the turn must not starve timers and sockets. */
 const TURN = 256;
 const LOOK = 8;
@@ -152,7 +149,7 @@ export class CoreWorker {
       id: this.id,
       state: this.#state,
       ready: this.#state === "running" && this.#vitals.ready,
-      running: this.#slots.running.size,
+      running: this.#slots.running.length,
       claimed: this.#slots.waiting.length,
       stuck: this.#slots.stuck.map(({ attempt }) => `${attempt.taskName} (${attempt.id})`),
     };
@@ -213,7 +210,15 @@ export class CoreWorker {
   /** @returns how many were claimed; -1 when the store could not be asked */
   async #claim(room: number): Promise<number> {
     try {
-      const { records, sent, granted } = await this.#claims.claim(room, this.#pauses.limits(this.#slots.queueLimits()));
+      const asked = this.#claims.claim(room, this.#pauses.limits(this.#slots.queueLimits()));
+      let later = false;
+      // What waits begins once the request is on its way: the store looks for more while handlers run.
+      this.#parts.runtime.clock.soon(() => {
+        later = true;
+        this.#fill();
+      });
+      const { records, sent, granted } = await asked;
+      this.#pace.answered(later);
       if (this.#vitals.failing) this.#parts.runtime.logger.info("the store answers again", { worker: this.id });
       const listed = this.#vitals.answered && !this.#vitals.failing;
       this.#vitals.claimed();
@@ -222,7 +227,7 @@ export class CoreWorker {
         this.#take(record, sent, granted[at] ?? 0);
       });
       if (this.#pauses.any) this.#giveBackPaused();
-      this.#fill(this.#parts.runtime.clock.mono());
+      if (records.length < room || this.#room() === 0) this.#fill();
       if (!listed) void this.#presence.beat();
       return records.length;
     } catch (error) {
@@ -237,13 +242,9 @@ export class CoreWorker {
     }
   }
 
-  /** How many records to ask for now; claims ahead are refilled when half of them are begun. */
+  /** How many records to ask for now. */
   #room(): number {
-    if (this.#slots.reports >= MOST_REPORTS) return 0;
-    const { ahead } = this.#pace;
-    const room = this.#slots.capacity + ahead - this.#slots.taken;
-    const least = ahead === 0 ? 1 : Math.ceil(ahead / 2);
-    return room >= least ? Math.min(room, MOST_CLAIMED) : 0;
+    return this.#pace.room(this.#slots);
   }
 
   #take(record: TaskRecord, sent: Millis, granted: Millis): void {
@@ -253,7 +254,7 @@ export class CoreWorker {
   }
 
   /** Begins what has a slot, at this monotonic time. */
-  #fill(now: Millis): void {
+  #fill(now: Millis = this.#parts.runtime.clock.mono()): void {
     if (this.#state !== "running") return;
     for (let attempt = this.#slots.begin(); attempt !== undefined; attempt = this.#slots.begin())
       this.#run(attempt, now);
@@ -280,7 +281,7 @@ export class CoreWorker {
   }
 
   #settled(attempt: Attempt): void {
-    this.#slots.reported(attempt);
+    this.#slots.reported();
     this.#leases.remove(attempt);
     this.#wakeForRoom();
   }
@@ -314,7 +315,7 @@ export class CoreWorker {
     this.#state = "stopping";
     this.#rest.wake();
     this.#giveBackWaiting();
-    if (this.#slots.running.size > 0) void this.#presence.beat();
+    if (this.#slots.running.length > 0) void this.#presence.beat();
     // A claim under way may hang: neither the handlers' time nor a forced stop waits for it.
     const claimed = this.#claiming.then(() => this.#recoverClaim()).then(() => this.#giveBackWaiting());
     const escalated = !(await this.#within(this.#slots.drained(), worker.gracefulShutdownTimeout, true));

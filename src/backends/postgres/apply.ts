@@ -79,16 +79,15 @@ async function write(
   places: readonly number[],
   applied: boolean[],
 ): Promise<void> {
-  const sorted = places.toSorted((a, b) => order((changes[a] as Change).from.id, (changes[b] as Change).from.id));
-  const batch = sorted.map((place) => changes[place] as Change);
+  const batch = places.map((place) => changes[place] as Change);
   const { cte, values } = sheet("u", 3, columnsOf(kind, batch));
   const [row] = await context.timed(changing(context.names, kind, cte), [String(batch.length), ...values]);
   const now = context.time(row?.[0]);
   const some = row?.[1] === null ? undefined : new Set(textsIn(row?.[1]).map(restored));
-  for (const [at, place] of sorted.entries()) {
+  for (let at = 0; at < batch.length; at += 1) {
     const { from, to } = batch[at] as Change;
     if (some !== undefined && !some.has(from.id)) continue;
-    applied[place] = true;
+    applied[places[at] as number] = true;
     if (to !== null) context.notes.changed(to, now);
   }
 }

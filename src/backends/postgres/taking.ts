@@ -4,7 +4,7 @@
  * step of it depends on what the planner believes about the table.
  */
 import { DEADLINE_GRACE } from "../../model/lifecycle.ts";
-import { FRESH, isFresh } from "../sql/fresh.ts";
+import { isFresh } from "../sql/fresh.ts";
 import type { Route } from "../sql/lane-hints.ts";
 import { everyLane, lanesBetween, lanesTold } from "./lane-search.ts";
 import { allOf, type Names } from "./names.ts";
@@ -24,12 +24,14 @@ export interface ClaimForm {
  * the lanes as above, in any order, and the gaps between them. Each list is JSON.
  *
  * Answers: a row with the time, whether the token owns records already ("1": then nothing was claimed), how many were
- * there to be claimed, and unless it was told them, the lanes as JSON; then the records, with the columns `TAKEN`.
+ * there to be claimed, and unless it was told them, the lanes as JSON; then the records, with the columns `TAKEN` and, unless
+ * there is a single lane, `TAKEN_LANE`.
  */
 export function claiming(names: Names, form: ClaimForm): string {
   const { live } = names;
   const startedAt = "greatest(k.now, coalesce(t.started_at, 0) + 1)";
-  const nulls = TAKEN.slice(4).map((name) => `null as ${name}`);
+  const columns = columnsOf(form);
+  const nulls = columns.slice(4).map((name) => `null as ${name}`);
   const lanes = "(select json_agg(json_build_array(queue, task_name, execution, -rank))::text from lane)";
   return `with recursive k as materialized (select ${names.now} as now, ${names.fn("claim_known")}($2::text) as known),
     ${lanesOf(live, form)}
@@ -38,20 +40,31 @@ export function claiming(names: Names, form: ClaimForm): string {
     taken as (update ${live} t set state = 2, version = t.version + 1, claim = $2::text, attempt = t.attempt + 1,
         started_at = ${startedAt}, worker_id = $3::text,
         lease_until = least(k.now + $4::text::bigint, ${startedAt} + t.timeout + ${DEADLINE_GRACE})
-      from k where t.state = 0 and t.ctid = any(array(select ctid from pick)) returning ${returned()})
-    select k.now::text as id, case when k.known then '1' else '0' end as task_name, (select count(*)::text from ${form.single ? "pick" : "peek"}) as queue,
-      ${form.route === "told" ? "null" : lanes} as execution, ${nulls.join(", ")} from k
-    union all select ${TAKEN.join(", ")} from taken`;
+      from k where t.state = 0 and t.ctid = any(array(select ctid from pick)) returning ${returned(form)})
+    select k.now::text as id, case when k.known then '1' else '0' end as input, (select count(*)::text from ${form.single ? "pick" : "peek"}) as policy,
+      ${form.route === "told" ? "null" : lanes} as created_at, ${nulls.join(", ")} from k
+    union all select ${columns.join(", ")} from taken`;
 }
 
-/** What a claim answers of each record. `whole` is every column as a JSON array, unless the record is as it was enqueued. */
-export const TAKEN: readonly string[] = [...FRESH, "seq", "whole"];
+/**
+ * What a claim answers of each record. `ready_at` is null if it is `created_at`. `more` is null where the rest is as every
+ * enqueue leaves it; else a JSON array: `expires_at` and `key`, or every column where more than these is out of the ordinary.
+ */
+export const TAKEN: readonly string[] = "id input policy created_at ready_at seq more".split(" ");
 
-const TEXTS: readonly string[] = ["id", "task_name", "queue", "execution", "input", "policy", "key"];
+/** The columns behind these, unless the claim was told of a single lane: then it is known. */
+export const TAKEN_LANE: readonly string[] = "queue task_name execution priority".split(" ");
 
-function returned(): string {
-  const columns = TAKEN.slice(0, -1).map((name) => (TEXTS.includes(name) ? `t.${name}` : `t.${name}::text as ${name}`));
-  return `${columns.join(", ")}, case when ${isFresh("t", 2)} then null else json_build_array(${allOf("t")})::text end as whole`;
+function columnsOf({ single }: ClaimForm): readonly string[] {
+  return single ? TAKEN : [...TAKEN, ...TAKEN_LANE];
+}
+
+function returned({ single }: ClaimForm): string {
+  const more = `case when not (${isFresh("t", 2)}) then json_build_array(${allOf("t")})::text
+        when t.key is not null or t.expires_at is not null then json_build_array(t.expires_at::text, t.key)::text end as more`;
+  const lane = "t.queue, t.task_name, t.execution, t.priority::text as priority";
+  return `t.id, t.input, t.policy, t.created_at::text as created_at, nullif(t.ready_at, t.created_at)::text as ready_at, t.seq::text as seq,
+        ${more}${single ? "" : `, ${lane}`}`;
 }
 
 /** Of the lane `s`: pending, ready, not expired, and not before the floor. */

@@ -58,17 +58,25 @@ export function idOf({ from }: Change): string {
   return from.id;
 }
 
-/** The places of changes in rounds: of those of one record the first comes in the first round, the second in the second, and so on. */
+/**
+ * The places of changes in rounds, each in the order of what they are of: of those of one record the first comes in the first
+ * round, the second in the second, and so on.
+ */
 export function roundsOf<Each>(changes: readonly Each[], ofWhat: (change: Each) => string): number[][] {
+  const nameAt = (place: number): string => ofWhat(changes[place] as Each);
+  const sorted = changes.map((_, place) => place).sort((a, b) => order(nameAt(a), nameAt(b)) || a - b);
   const rounds: number[][] = [];
-  const seen = new Map<string, number>();
-  for (const [place, change] of changes.entries()) {
-    const name = ofWhat(change);
-    const round = seen.get(name) ?? 0;
-    seen.set(name, round + 1);
+  let round = 0;
+  for (let at = 0; at < sorted.length; at += 1) {
+    const place = sorted[at] as number;
+    round = at > 0 && nameAt(place) === nameAt(sorted[at - 1] as number) ? round + 1 : 0;
     const places = rounds[round];
     if (places === undefined) rounds.push([place]);
     else places.push(place);
   }
   return rounds;
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -24,7 +24,7 @@ export interface Premises<Held> {
 
 export class Doorway<Held> {
   readonly #premises: Premises<Held>;
-  readonly #calls = new Set<Promise<unknown>>();
+  readonly #calls = new Set<Promise<void>>();
   #namespace = "sidereal";
   #held: Held | undefined;
   #opening: Promise<void> | undefined;
@@ -71,13 +71,14 @@ export class Doorway<Held> {
   /** Runs a call, which `close` waits for. @throws STORE_CLOSED, and what the premises make of what the action throws */
   async run<T>(doing: string, action: (held: Held) => Promise<T>): Promise<T> {
     const call = action(this.enter());
-    this.#calls.add(call);
+    // What waits for it, not the call itself: the set's outgrown tables would keep its answer from the young collector.
+    const done = (): void => void this.#calls.delete(ended);
+    const ended: Promise<void> = call.then(done, done);
+    this.#calls.add(ended);
     try {
       return await call;
     } catch (error) {
       throw this.#premises.error(error, doing);
-    } finally {
-      this.#calls.delete(call);
     }
   }
 

@@ -107,10 +107,13 @@ export class LaneHints {
   /** A claim took these, in claim order; short: fewer than it asked for. */
   claimed(records: readonly (LaneName & { readonly readyAt: Millis })[], short: boolean): void {
     this.#claimed = short ? 0 : this.#claimed + records.length;
-    for (const [at, { queue, task, execution, priority, readyAt }] of records.entries()) {
-      const lane = { queue, task, execution, priority, floor: Math.min(readyAt - SLACK, this.#returnedAt) };
+    for (let at = 0; at < records.length; at += 1) {
+      const last = records[at] as (typeof records)[number];
       const next = records[at + 1];
-      if (next === undefined || !isSame(lane, next)) this.#lanes.set(keyOf(lane), lane);
+      if (next !== undefined && isSame(last, next)) continue;
+      const { queue, task, execution, priority, readyAt } = last;
+      const lane = { queue, task, execution, priority, floor: Math.min(readyAt - SLACK, this.#returnedAt) };
+      this.#lanes.set(keyOf(lane), lane);
     }
   }
 

@@ -34,7 +34,8 @@ export class Lines<C extends object> {
   readonly #supply: Supply<C>;
   readonly #clock: Clock;
   readonly #heardAt = new WeakMap<C, Millis>();
-  readonly #calls = new Set<Call<C>>();
+  /** A list, not a set: the tables that a busy set leaves behind keep what was in them from the young collector. */
+  readonly #calls: Call<C>[] = [];
   /** A connection that has said nothing since then is not used any more. */
   #deadSince: Millis = Number.NEGATIVE_INFINITY;
 
@@ -85,7 +86,7 @@ export class Lines<C extends object> {
       };
       movedAt = this.#clock.mono();
       call = { connection, fail };
-      this.#calls.add(call);
+      this.#calls.push(call);
       try {
         const result = await body(connection, heard);
         if (!isOver) give(connection);
@@ -103,7 +104,7 @@ export class Lines<C extends object> {
       return await Promise.race([run(), failed]);
     } finally {
       cancel();
-      if (call !== undefined) this.#calls.delete(call);
+      if (call !== undefined) this.#calls.splice(this.#calls.indexOf(call), 1);
     }
   }
 
