@@ -14,26 +14,21 @@ import { cell, pieces, table } from "./sheet.ts";
 const TOGETHER = 5_000;
 
 /** One statement's share of a batch. */
-interface Piece {
+export interface Piece {
   readonly drafts: readonly Draft[];
   readonly shape: Shape;
   readonly json: string;
 }
 
-/** A batch that may be written by one statement. */
-export interface Together {
-  readonly piece: Piece;
-}
-
 /** The batch as one statement, if it can be one. */
-export function together(drafts: readonly Draft[]): Together | undefined {
+export function together(drafts: readonly Draft[]): Piece | undefined {
   if (!isDistinct(drafts)) return undefined;
   const [piece, more] = piecesOf(drafts);
-  return piece === undefined || more !== undefined ? undefined : { piece };
+  return more === undefined ? piece : undefined;
 }
 
 /** Writes a batch by one statement, which is atomic by itself; undefined: some of it is there already, and nothing was written. */
-export async function insertAlike(context: Context, { piece }: Together): Promise<Insertion[] | undefined> {
+export async function insertAlike(context: Context, piece: Piece): Promise<Insertion[] | undefined> {
   try {
     return await write(context, piece, "told");
   } catch (error) {

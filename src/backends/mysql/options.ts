@@ -2,6 +2,7 @@
 import type { Clock } from "../../contracts/clock.ts";
 import { quoted } from "../../model/duration.ts";
 import { SiderealError } from "../../model/errors.ts";
+import type { Settings } from "../sql/settings.ts";
 import { type Connections, lentPool, type MysqlCallbackPool, ownPool } from "./clients/pool.ts";
 import type { MysqlPool } from "./clients/session.ts";
 
@@ -17,11 +18,8 @@ export interface MysqlOptions {
   readonly clock?: Clock;
 }
 
-/** How the connections are made once the store opens. */
-type Connect = (clock: Clock) => Promise<Connections>;
-
 /** Checks the options. @throws CONFIG_INVALID */
-export function connectBy(options: MysqlOptions): Connect {
+export function connectBy(options: MysqlOptions): Settings<Connections>["connect"] {
   const { url, pool, connections = 4 } = options;
   if ((url === undefined) === (pool === undefined)) {
     throw invalid(`one of url and pool is needed, and ${url === undefined ? "none of them" : "both"} was given`);

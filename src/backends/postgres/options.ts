@@ -4,6 +4,7 @@ import { quoted } from "../../model/duration.ts";
 import { SiderealError } from "../../model/errors.ts";
 import type { Lending } from "../sql/lending.ts";
 import type { Connections } from "../sql/port.ts";
+import type { Settings } from "../sql/settings.ts";
 import { ClientConnections } from "./clients/client.ts";
 import type { Listening } from "./clients/listening.ts";
 import { lentPg, ownPg } from "./clients/pg.ts";
@@ -26,9 +27,6 @@ export interface PostgresOptions {
   readonly clock?: Clock;
 }
 
-/** How the connections are made once the store opens. */
-type Connect = (clock: Clock) => Promise<PostgresConnections>;
-
 /** Connections with what some clients have besides: a listening connection, and transactions for handlers. */
 export interface PostgresConnections extends Connections, Partial<Listening> {
   readonly lending?: Lending<PostgresTransaction> | undefined;
@@ -37,7 +35,7 @@ export interface PostgresConnections extends Connections, Partial<Listening> {
 const WAYS = ["connectionString", "pool", "sql", "client"] as const;
 
 /** Checks the options. @throws CONFIG_INVALID */
-export function connectBy(options: PostgresOptions): Connect {
+export function connectBy(options: PostgresOptions): Settings<PostgresConnections>["connect"] {
   const ways = WAYS.filter((way) => options[way] !== undefined);
   if (ways.length !== 1) {
     const given = ways.length === 0 ? "none of them" : ways.join(" and ");

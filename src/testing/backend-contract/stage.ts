@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { ClaimRequest, Page, PruneQuery, QueueBackend, ScheduleRow } from "../../contracts/queue-backend.ts";
 import { systemClock } from "../../host/clock.ts";
-import { enqueued } from "../../model/lifecycle.ts";
-import type { Draft, JsonText, Millis, Origin, TaskPolicy, TaskRecord } from "../../model/record.ts";
+import { type EnqueueFacts, enqueued } from "../../model/lifecycle.ts";
+import type { Draft, Millis, TaskPolicy, TaskRecord } from "../../model/record.ts";
 import { Chance } from "./chance.ts";
 import { ManualClock } from "./manual-clock.ts";
 import type { Bench, Capabilities, ContractOptions } from "./options.ts";
@@ -12,24 +12,9 @@ import type { Bench, Capabilities, ContractOptions } from "./options.ts";
 export type Store = QueueBackend<unknown>;
 
 /** What a test wants of a draft; everything has a default. */
-export interface Wish {
-  readonly id?: string;
+export interface Wish extends Partial<Omit<EnqueueFacts, "taskName" | "policy">> {
   readonly task?: string;
-  readonly queue?: string;
-  readonly execution?: string;
-  readonly executionProfile?: string | null;
-  readonly priority?: number;
-  readonly input?: JsonText | null;
   readonly policy?: Partial<TaskPolicy>;
-  readonly key?: string | null;
-  readonly metadata?: JsonText | null;
-  readonly tags?: readonly string[];
-  readonly description?: string | null;
-  readonly origin?: Origin | null;
-  readonly runAt?: Millis | null;
-  readonly readyIn?: Millis;
-  readonly expiresAt?: Millis | null;
-  readonly expiresIn?: Millis | null;
 }
 
 const POLICY: TaskPolicy = {
@@ -48,25 +33,11 @@ export function idOf(n: number): string {
 }
 
 /** A draft that wishes for nothing but what is given. */
-export function draftOf(id: string, wish: Wish = {}): Draft {
+export function draftOf(id: string, { task = "mail.send", policy, ...facts }: Wish = {}): Draft {
   return enqueued({
-    id,
-    taskName: wish.task ?? "mail.send",
-    queue: wish.queue ?? "default",
-    execution: wish.execution ?? "local",
-    executionProfile: wish.executionProfile ?? null,
-    priority: wish.priority ?? 0,
-    input: wish.input === undefined ? '{"to":"ada"}' : wish.input,
-    policy: wish.policy === undefined ? POLICY : { ...POLICY, ...wish.policy },
-    key: wish.key ?? null,
-    metadata: wish.metadata ?? null,
-    tags: wish.tags ?? [],
-    description: wish.description ?? null,
-    origin: wish.origin ?? null,
-    runAt: wish.runAt ?? null,
-    readyIn: wish.readyIn ?? 0,
-    expiresAt: wish.expiresAt ?? null,
-    expiresIn: wish.expiresIn ?? null,
+    ...{ queue: "default", execution: "local", priority: 0, input: '{"to":"ada"}' },
+    ...facts,
+    ...{ id, taskName: task, policy: policy === undefined ? POLICY : { ...POLICY, ...policy } },
   });
 }
 
