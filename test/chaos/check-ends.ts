@@ -41,7 +41,34 @@ function lost(story: Story, { load }: Evidence, records: ReadonlyMap<string, Tas
   return tallied.check;
 }
 
-function doubled(story: Story, { records }: Evidence): Check {
+/** When an end of the record was last sent: the ledgers' own time. */
+function endSentAt(story: Story, { id }: TaskRecord): number {
+  const isCall = (event: string): boolean => event === "finish_call" || event === "lapse_call";
+  const sent = story.events.filter((each) => each.id === id && isCall(each.event) && isEnd(each.extra[0] ?? ""));
+  return sent.at(-1)?.at ?? Number.POSITIVE_INFINITY;
+}
+
+/** When somebody first knew of the record. */
+function seenAt(story: Story, { id }: TaskRecord): number {
+  const seen = story.events.find(
+    ({ event, id: about, extra }) => (event === "claim_ok" && about === id) || (event === "enq_ack" && extra[0] === id),
+  );
+  return seen?.at ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The store's times decide. Where writes wait for each other, they may be a moment out of order: an insertion reads its time,
+ * waits for the end of the record that holds the key, and goes on. Then the ledgers decide: nobody knew of the later
+ * record before that end was sent.
+ */
+function inTime(story: Story, before: TaskRecord, record: TaskRecord, { writesOverlap }: Evidence): boolean {
+  if (before.finishedAt === null) return false;
+  if (before.finishedAt <= record.createdAt) return true;
+  return writesOverlap && endSentAt(story, before) < seenAt(story, record);
+}
+
+function doubled(story: Story, evidence: Evidence): Check {
+  const { records } = evidence;
   const tallied = new Tallied("U", "one live record per key; a forever key has one record ever");
   const calls = new Map<number, number>();
   for (const { event, id } of story.events) {
@@ -57,8 +84,9 @@ function doubled(story: Story, { records }: Evidence): Check {
       const before = inTurn[at - 1];
       if (before === undefined) continue;
       tallied.expect(
-        before.finishedAt !== null && before.finishedAt <= record.createdAt,
-        () => `client ${n}: ${record.id} was stored while ${before.id} held the key`,
+        inTime(story, before, record, evidence),
+        () =>
+          `client ${n}: ${record.id} was stored at ${record.createdAt} while ${before.id} held the key until ${before.finishedAt}`,
       );
     }
   }
