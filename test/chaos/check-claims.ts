@@ -3,7 +3,7 @@ import type { TaskRecord } from "../../src/model/record.ts";
 import { type Check, type Evidence, Tallied } from "./check.ts";
 import { accepted } from "./check-ends.ts";
 import { covered, gaps, joined, minus, type Span } from "./spans.ts";
-import { type Attempt, diedIn, type Life, type Story } from "./story.ts";
+import { type Attempt, diedIn, type Life, renewalTime, type Story } from "./story.ts";
 
 export function checkClaims(story: Story, evidence: Evidence): Check[] {
   return [
@@ -103,15 +103,15 @@ function early(story: Story, { lease }: Evidence): Check {
 }
 
 /**
- * A healthy owner renews in time. So it must not have been well, between the last renewal and the end of the lease, for as
- * long as it takes to send the next one; less than a quarter of a lease of stalling is not written down.
+ * A healthy owner renews in time. So it must not have been well, between the last renewal, or since it knew of its claim,
+ * and the end of the lease, for as long as it takes to renew.
  */
-function losses(story: Story, { lease, heartbeat }: Evidence): Check {
+function losses(story: Story, evidence: Evidence): Check {
+  const { lease } = evidence;
   const tallied = new Tallied(
     "R",
     "no record was taken from an owner that was neither dead, held up nor kept from the store",
   );
-  const chance = 1.2 * heartbeat + lease / 4;
   for (const [id, writes] of story.writesOf) {
     for (const { verb, token, at, who } of writes) {
       if (verb !== "lapse") continue;
@@ -120,7 +120,7 @@ function losses(story: Story, { lease, heartbeat }: Evidence): Check {
       const kept = keptAt(story, id, token, at);
       const wellFor = owner === undefined ? lease : longestWell(owner, Math.max(kept, known), kept + lease);
       tallied.expect(
-        wellFor < chance,
+        wellFor < renewalTime(evidence),
         () =>
           `${id}: ${who} took it from ${owner?.who ?? "nobody known"}, which was well for ${Math.round(wellFor)} ms`,
       );

@@ -41,7 +41,34 @@ function lost(story: Story, { load }: Evidence, records: ReadonlyMap<string, Tas
   return tallied.check;
 }
 
-function doubled(story: Story, { records }: Evidence): Check {
+/** When an end of the record was last sent: the ledgers' own time. */
+function endSentAt(story: Story, { id }: TaskRecord): number {
+  const isCall = (event: string): boolean => event === "finish_call" || event === "lapse_call";
+  const sent = story.events.filter((each) => each.id === id && isCall(each.event) && isEnd(each.extra[0] ?? ""));
+  return sent.at(-1)?.at ?? Number.POSITIVE_INFINITY;
+}
+
+/** When somebody first knew of the record. */
+function seenAt(story: Story, { id }: TaskRecord): number {
+  const seen = story.events.find(
+    ({ event, id: about, extra }) => (event === "claim_ok" && about === id) || (event === "enq_ack" && extra[0] === id),
+  );
+  return seen?.at ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The store's times decide. Where writes wait for each other, they may be a moment out of order: an insertion reads its time,
+ * waits for the end of the record that holds the key, and goes on. Then the ledgers decide: nobody knew of the later
+ * record before that end was sent.
+ */
+function inTime(story: Story, before: TaskRecord, record: TaskRecord, { writesOverlap }: Evidence): boolean {
+  if (before.finishedAt === null) return false;
+  if (before.finishedAt <= record.createdAt) return true;
+  return writesOverlap && endSentAt(story, before) < seenAt(story, record);
+}
+
+function doubled(story: Story, evidence: Evidence): Check {
+  const { records } = evidence;
   const tallied = new Tallied("U", "one live record per key; a forever key has one record ever");
   const calls = new Map<number, number>();
   for (const { event, id } of story.events) {
@@ -57,8 +84,9 @@ function doubled(story: Story, { records }: Evidence): Check {
       const before = inTurn[at - 1];
       if (before === undefined) continue;
       tallied.expect(
-        before.finishedAt !== null && before.finishedAt <= record.createdAt,
-        () => `client ${n}: ${record.id} was stored while ${before.id} held the key`,
+        inTime(story, before, record, evidence),
+        () =>
+          `client ${n}: ${record.id} was stored at ${record.createdAt} while ${before.id} held the key until ${before.finishedAt}`,
       );
     }
   }
@@ -97,7 +125,8 @@ const WANTED: Readonly<Record<Kind, readonly string[]>> = {
 };
 
 /** Besides, whoever was hit three times may have been taken for poison. */
-function ends(story: Story, { records, load }: Evidence): Check {
+function ends(story: Story, evidence: Evidence): Check {
+  const { records, load } = evidence;
   const tallied = new Tallied(
     "K",
     "each task ended as its kind demands; poison only after three losses; only a handler's own errors spend retries",
@@ -109,7 +138,7 @@ function ends(story: Story, { records, load }: Evidence): Check {
     const attempts = story.attemptsOf.get(record.id) ?? [];
     // A claim whose answer nobody lived to read leaves no attempt behind.
     const poisoned =
-      end === "failed poison" && record.losses >= LIMITS.losses && faultsOf(story, record, attempts) >= 2;
+      end === "failed poison" && record.losses >= LIMITS.losses && faultsOf(story, record, attempts, evidence) >= 2;
     const names = `${record.id} (${kind}) is ${end} after ${record.losses} losses, ${attempts.length} known attempts`;
     tallied.expect(WANTED[kind].includes(end) || poisoned, () => names);
     if (end === "failed error")
@@ -121,11 +150,11 @@ function ends(story: Story, { records, load }: Evidence): Check {
   return tallied.check;
 }
 
-function faultsOf(story: Story, record: TaskRecord, attempts: readonly Attempt[]): number {
+function faultsOf(story: Story, record: TaskRecord, attempts: readonly Attempt[], evidence: Evidence): number {
   const unseen = (story.writesOf.get(record.id) ?? []).filter(
     ({ verb, token }) => verb === "lapse" && !attempts.some((attempt) => attempt.token === token),
   );
-  return attempts.filter(wasHit).length + unseen.length;
+  return attempts.filter((attempt) => wasHit(attempt, evidence)).length + unseen.length;
 }
 
 /** The completing attempt of a record, as its result names it. */
@@ -135,12 +164,13 @@ export function accepted(record: TaskRecord, attempts: readonly Attempt[]): Atte
   return attempts.find((attempt) => attempt.fence === fence && attempt.life.who === who);
 }
 
-function effects(story: Story, { records }: Evidence): Check {
+function effects(story: Story, evidence: Evidence): Check {
+  const { records } = evidence;
   const tallied = new Tallied("S", "effects per record: one, and at most one more per fault that hit it");
   for (const record of records) {
     const attempts = story.attemptsOf.get(record.id) ?? [];
     const winner = accepted(record, attempts);
-    const hits = attempts.filter(wasHit).length;
+    const hits = attempts.filter((attempt) => wasHit(attempt, evidence)).length;
     const count = attempts.reduce((sum, attempt) => sum + attempt.effects.length, 0);
     if (record.state === "completed") {
       tallied.expect(winner !== undefined, () => `${record.id}: its result names no attempt that a ledger knows`);
@@ -150,7 +180,7 @@ function effects(story: Story, { records }: Evidence): Check {
     for (const attempt of attempts) {
       if (attempt === winner || attempt.effects.length === 0) continue;
       tallied.expect(
-        attempt.effects.length === 1 && wasHit(attempt),
+        attempt.effects.length === 1 && wasHit(attempt, evidence),
         () => `${record.id}: attempt ${attempt.attempt} of ${attempt.life.who} left an effect that no fault explains`,
       );
     }
@@ -158,14 +188,15 @@ function effects(story: Story, { records }: Evidence): Check {
   return tallied.check;
 }
 
-function totals(story: Story, { records }: Evidence): Check {
+function totals(story: Story, evidence: Evidence): Check {
+  const { records } = evidence;
   const tallied = new Tallied(
     "Σ",
     "effects in total: at least one per completed record, at most one more per attempt hit",
   );
   const completed = records.filter(({ state }) => state === "completed").length;
   const count = story.attempts.reduce((sum, attempt) => sum + attempt.effects.length, 0);
-  const hits = story.attempts.filter(wasHit).length;
+  const hits = story.attempts.filter((attempt) => wasHit(attempt, evidence)).length;
   tallied.expect(
     count >= completed && count <= completed + hits,
     () => `${count} effects for ${completed} completed records and ${hits} attempts hit`,

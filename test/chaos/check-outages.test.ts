@@ -101,6 +101,16 @@ describe("the checker, of a lost lease", () => {
     assert.deepEqual(red([...robbed, ...hog.map(([at, , ...rest]): Line => [at, "w1.1", ...rest])]), []);
   });
 
+  it("excuses a claim that was answered too late to renew it in time, and no claim that was answered sooner", () => {
+    const answered = (by: number): Line[] =>
+      robbed.map((line): Line => {
+        const [at, who, event, record, extra] = line;
+        return who === "w1.1" && record?.id === "a" && at < 100 ? [at + by, who, event, record, extra] : line;
+      });
+    assert.deepEqual(red(answered(600)), []);
+    assert.ok(red(answered(200)).includes("R"));
+  });
+
   it("is red for a record that is taken within its lease, whatever else went wrong", () => {
     const renewed: Line = [901, "w1.1", "renew_held", first, ["t1", "900"]];
     assert.deepEqual(red([...robbed, ...outage(100, 1_050), renewed]), ["A"]);

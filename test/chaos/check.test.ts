@@ -31,6 +31,27 @@ describe("the checker", () => {
     assert.ok(red(quiet, { records: [done(second, "w2.1"), twin] }).includes("U"));
   });
 
+  it("lets the ledgers decide on the key where writes overlap, and the store's times where they do not", () => {
+    const ended = done(second, "w2.1");
+    const next = {
+      ...ended,
+      id: "b",
+      createdAt: (ended.finishedAt ?? 0) - 5,
+      finishedAt: (ended.finishedAt ?? 0) + 50,
+    };
+    const again: Line = [1_128, "p.1", "enq_call", { ...first, id: "0" }];
+    const stored = (at: number): Line[] => [
+      ...quiet,
+      again,
+      [at, "p.1", "enq_ack", { ...first, id: "0" }, ["b", "created"]],
+    ];
+    const judged = (at: number, writesOverlap: boolean): boolean =>
+      red(stored(at), { records: [ended, next], writesOverlap }).includes("U");
+    assert.ok(!judged(1_135, true), "seen after the end was sent");
+    assert.ok(judged(1_129, true), "seen before the end was sent");
+    assert.ok(judged(1_135, false), "one writes at a time");
+  });
+
   it("sees a record that never ended", () => {
     assert.ok(red(quiet, { records: [second] }).includes("T"));
   });

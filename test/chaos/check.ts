@@ -17,6 +17,8 @@ export interface Evidence {
   readonly heartbeat: number;
   readonly reapEvery: number;
   readonly poll: number;
+  /** Whether the store lets several write at once: then one write may wait for another, with its time read already. */
+  readonly writesOverlap: boolean;
   /** What the store's own check found. */
   readonly unsound: readonly string[];
   /** Why the run did not come to its end by itself; null if it did. */

@@ -3,7 +3,7 @@ import type { Evidence } from "./check.ts";
 import { recoveries } from "./check-claims.ts";
 import { accepted } from "./check-ends.ts";
 import { returns, zombieAttempts } from "./check-processes.ts";
-import { diedIn, isSudden, type Life, type Story, wasHit } from "./story.ts";
+import { diedIn, isLate, isSudden, type Life, type Story, wasHit } from "./story.ts";
 
 /** Name of a window or a figure → count. */
 export type Counts = Readonly<Record<string, number>>;
@@ -140,7 +140,7 @@ function figuresOf(story: Story, evidence: Evidence): Counts {
     "failed as poison, bystanders": poisoned - pills,
     claims: story.attempts.length,
     "attempts begun": count("start"),
-    "attempts hit by a fault": story.attempts.filter(wasHit).length,
+    "attempts hit by a fault": story.attempts.filter((attempt) => wasHit(attempt, evidence)).length,
     effects,
     "records with a second effect": records.filter(
       ({ id }) => (story.attemptsOf.get(id) ?? []).reduce((sum, { effects }) => sum + effects.length, 0) > 1,
@@ -151,6 +151,7 @@ function figuresOf(story: Story, evidence: Evidence): Counts {
       const winner = accepted(record, story.attemptsOf.get(record.id) ?? []);
       return winner !== undefined && winner.finish !== "applied";
     }).length,
+    "claims answered too late to renew in time": story.attempts.filter((attempt) => isLate(attempt, evidence)).length,
     "leases recovered": count("lapse_applied"),
     "handlers that woke as zombies": zombies.length,
     "of those, saw their signal": zombies.filter(({ attempt, wokenAt }) => (attempt.abortSeenAt ?? 0) >= wokenAt)

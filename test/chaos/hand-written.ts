@@ -93,7 +93,16 @@ export const quiet: readonly Line[] = [
 export function red(lines: readonly Line[], own: Partial<Evidence> = {}): string[] {
   const evidence: Evidence = {
     ...{ events: events([...lines].sort((a, b) => a[0] - b[0])), records: [done(second, "w2.1")], load: [work] },
-    ...{ lease: 1_000, heartbeat: 333, reapEvery: 166, poll: 50, unsound: [], stuck: null, ...own },
+    ...{
+      lease: 1_000,
+      heartbeat: 333,
+      reapEvery: 166,
+      poll: 50,
+      unsound: [],
+      stuck: null,
+      writesOverlap: false,
+      ...own,
+    },
   };
   return judge(evidence).checks.flatMap(({ id, violations }) => (violations.length > 0 ? [id] : []));
 }

@@ -75,6 +75,7 @@ export async function runRound(options: RoundOptions, folder: string): Promise<R
       heartbeat: Math.floor(lease / 3),
       reapEvery: reapInterval(lease),
       poll: POLL,
+      writesOverlap: store.hasServer,
       unsound: await stage.unsound(),
       stuck,
     };

@@ -38,6 +38,8 @@ export interface Attempt {
   readonly attempt: number;
   readonly fence: number;
   readonly version: number;
+  /** When its claim was first sent: its lease may have begun then. */
+  askedAt: number;
   readonly claimedAt: number;
   startedAt: number | null;
   kind: string;
@@ -106,6 +108,7 @@ export function storyOf(events: readonly Event[]): Story {
     claimCalls.set(token, event);
     if (!firstAsked.has(token)) firstAsked.set(token, event.at);
   }
+  for (const attempt of attempts) attempt.askedAt = firstAsked.get(attempt.token) ?? attempt.claimedAt;
   return {
     lives: [...lives.values()],
     attempts,
@@ -224,6 +227,7 @@ function newAttempt(event: Event, token: string, life: Life): Attempt {
   return {
     ...{ id: event.id, token, life, attempt: event.attempt, fence: event.fence, version: Number(event.extra[1]) },
     ...{
+      askedAt: event.at,
       claimedAt: event.at,
       startedAt: null,
       kind: "",
@@ -295,9 +299,26 @@ export function isSudden(life: Life): boolean {
   return life.ending.startsWith("SIG") && life.ending !== "SIGTERM";
 }
 
-/** Whether a fault that may repeat an effect met the attempt: sudden death, a stop, a held-up event loop, an impatient SIGTERM. */
-export function wasHit(attempt: Attempt): boolean {
+/** What the leases of a run are like. */
+export interface Pace {
+  readonly lease: number;
+  readonly heartbeat: number;
+}
+
+/** How long a healthy owner may take to renew; less than a quarter of a lease of stalling is not written down. */
+export function renewalTime({ lease, heartbeat }: Pace): number {
+  return 1.2 * heartbeat + lease / 4;
+}
+
+/** Whether the claim was answered so late that the lease could be over before the first renewal was due. */
+export function isLate({ askedAt, claimedAt }: Attempt, pace: Pace): boolean {
+  return askedAt + pace.lease - claimedAt < renewalTime(pace);
+}
+
+/** Whether a fault that may repeat an effect met the attempt: sudden death, a stop, a held-up event loop, an impatient SIGTERM, a late answer. */
+export function wasHit(attempt: Attempt, pace: Pace): boolean {
   const { forcedAt } = attempt.life;
+  if (isLate(attempt, pace)) return true;
   if (diedIn(attempt) || (forcedAt !== null && forcedAt < attempt.answeredAt)) return true;
   return [...attempt.life.stops, ...attempt.life.pauses].some(
     ({ from, to }) => to > attempt.claimedAt && from < attempt.answeredAt,
