@@ -20,8 +20,12 @@ export const postgresServer: StoreUnderTest = {
   stage: () => stage("postgres", postgresSurgery, async (address) => amcheck(address), ["pg_wal"]),
   connect: (place, lends) => {
     if (!lends) return { backend: postgres(place) as QueueBackend<unknown>, hog: null };
-    const pool = new pg.Pool({ connectionString: place, max: LENT, connectionTimeoutMillis: 5_000 });
-    // Whoever has a pool of pg must listen for the failures of its idle connections, and bound its attempts to connect.
+    // As docs/stores.md asks of whoever lends a pool: attempts to connect are bounded, a vanished client keeps no lock for
+    // long, and somebody listens for the failures of idle connections.
+    const pool = new pg.Pool({
+      ...{ connectionString: place, max: LENT, connectionTimeoutMillis: 5_000 },
+      options: "-c idle_in_transaction_session_timeout=5000",
+    });
     pool.on("error", () => {});
     const hog = (ms: number): Promise<void> => hogged(() => listening(pool), ms);
     return { backend: postgres({ pool }) as QueueBackend<unknown>, hog };
@@ -35,6 +39,9 @@ export const mysqlServer: StoreUnderTest = {
   connect: (place, lends) => {
     if (!lends) return { backend: mysql(place) as QueueBackend<unknown>, hog: null };
     const pool = driver.createPool({ uri: place, connectionLimit: LENT, connectTimeout: 5_000 });
+    pool.pool.on("connection", (connection) => {
+      connection.query("set session idle_transaction_timeout = 5", () => {});
+    });
     const hog = (ms: number): Promise<void> => hogged(() => pool.getConnection(), ms);
     return { backend: mysql({ pool }) as QueueBackend<unknown>, hog };
   },
@@ -112,6 +119,7 @@ function postgresSurgery(address: string): Surgery {
       }),
     lock: (over) =>
       withClient(address, async (client) => {
+        await client.query("set lock_timeout = '10s'");
         await client.query("begin; lock table sidereal.live in access exclusive mode");
         await over;
         await client.query("rollback");
@@ -170,6 +178,7 @@ function mysqlSurgery(address: string): Surgery {
       }),
     lock: (over) =>
       withConnection(address, async (connection) => {
+        await connection.query("set session lock_wait_timeout = 10");
         await connection.query("lock tables sidereal_tasks write");
         await over;
         await connection.query("unlock tables");

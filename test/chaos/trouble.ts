@@ -42,7 +42,7 @@ export class Trouble {
   async outage(outage: Outage, ms: number): Promise<void> {
     const over = new Promise<void>((resolve) => setTimeout(resolve, ms));
     if (outage === "lock") {
-      // A blow just before may end the session that has the lock; then it is over sooner.
+      // Somebody may keep the lock from it for too long, or a blow just before end its session; then it is over sooner.
       await this.#surgery.lock(over).catch(() => {});
     } else if (outage === "swallow") {
       this.#relay.swallow();
