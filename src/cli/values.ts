@@ -1,6 +1,6 @@
 /** What operators write after flags, and what they are shown: names, numbers, instants, ages. */
 import { printable } from "../host/logger.ts";
-import { defineQueues, formatAge, SiderealError } from "../index.ts";
+import { defineQueues, SiderealError } from "../index.ts";
 import { detailOf, usage } from "./faults.ts";
 
 /** The name of a queue or task. @throws Fault, a usage error that names the flag */
@@ -42,9 +42,10 @@ export function momentOf(text: string, flag: string): (now: number) => number {
   throw usage(`${flag} is ${JSON.stringify(text)}`, fix);
 }
 
-/** A length of time that somebody has set. */
+/** A length of time to the millisecond, in the largest unit that it is a whole number of: `2h`, `90s`, `1500ms`. */
 export function lengthText(millis: number): string {
-  return millis % 1_000 === 0 && millis > 0 ? formatAge(millis) : `${millis}ms`;
+  const whole = Object.entries(UNITS).findLast(([, size]) => millis % size === 0 && millis >= size);
+  return whole === undefined ? `${millis}ms` : `${millis / whole[1]}${whole[0]}`;
 }
 
 /** An instant as ISO 8601 in UTC. */
