@@ -351,7 +351,7 @@ describe("tasks", () => {
     assert.equal(code, 0, stderr);
     const lines = stdout.split("\n");
     assert.match(lines[0] ?? "", /^Task +Queue +Retries +Timeout +Schedule +Defined at$/);
-    assert.match(lines[2] ?? "", /^a\.first +own +3 +1m +at 03:00 every day, Europe\/Berlin +more\/one\.mjs:2$/);
+    assert.match(lines[2] ?? "", /^a\.first +own +3 +90s +at 03:00 every day, Europe\/Berlin +more\/one\.mjs:2$/);
     assert.match(lines[3] ?? "", /^b\.second +default +0 +250ms +none +more\/one\.mjs:3$/);
     const json = await sidereal(["tasks", "--json"], { cwd });
     const [first] = JSON.parse(json.stdout) as Record<string, unknown>[];
