@@ -64,11 +64,10 @@ export class LaneHints {
   of(request: ClaimRequest, mono: Millis): Route {
     this.#returnedAt = Number.POSITIVE_INFINITY;
     if (this.#asked !== askedBy(request) || !this.#isTrusted(mono)) return EVERYWHERE;
-    const lanes = [...this.#lanes.values()];
     // Where queues are limited, a claim that comes back short says nothing about what there is.
     if (this.#claimed >= WORTHWHILE && !isLimited(request))
-      return { kind: "told", lanes: lanes.filter((lane) => serves(request, lane)) };
-    return this.#took < DEAR ? EVERYWHERE : { kind: "between", lanes };
+      return { kind: "told", lanes: [...this.#lanes.values()].filter((lane) => serves(request, lane)) };
+    return this.#took < DEAR ? EVERYWHERE : { kind: "between", lanes: [...this.#lanes.values()] };
   }
 
   /** The lanes to look between, whatever for; undefined: look everywhere. */
